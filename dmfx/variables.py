@@ -1,0 +1,107 @@
+"""The names of what datasets hold: one registry for validation, attributes and documentation.
+
+Every variable and coordinate that dmfx writes is listed here once, with its long name, its units (UDUNITS; ``1``
+for pure numbers) and its symbol in the papers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import xarray as xr
+
+__all__ = ["COORDINATES", "OVERLAPS", "VARIABLES", "Variable", "describe_dataset"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a variable or coordinate means."""
+
+    long_name: str
+    units: str = "1"
+    symbol: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def attrs(self) -> dict[str, object]:
+        """CF attributes."""
+        attrs: dict[str, object] = {"long_name": self.long_name, "units": self.units}
+        if self.symbol:
+            attrs["symbol"] = self.symbol
+        if self.flags:
+            del attrs["units"]
+            attrs["flag_values"] = list(range(len(self.flags)))
+            attrs["flag_meanings"] = " ".join(self.flags)
+        return attrs
+
+
+#: Variables with dims (..., step, pattern) that a simulation of self-attention can keep.
+OVERLAPS = ("m_o_semantic", "attention", "m_o", "m_v", "m_q", "m_k")
+
+COORDINATES = {
+    "beta": Variable("inverse temperature", symbol="β"),
+    "gamma": Variable("attention strength", symbol="γ"),
+    "seed": Variable("realisation of the quenched weights"),
+    "epsilon": Variable("weight of the position in the embedding", symbol="ε"),
+    "initial": Variable("number of the initial condition"),
+    "step": Variable("time", units="step", symbol="t"),
+    "pattern": Variable("stored pattern", symbol="a"),
+    "context": Variable("lag within the context, 0 is the newest token", units="step", symbol="d"),
+    "column": Variable("column type of the weights", symbol="j"),
+    "matrix": Variable("weight matrix: output, value, query, key", symbol="α"),
+    "bit": Variable("bit of the position, most significant first"),
+    "value": Variable("value visited (centre of the bin)"),
+    "point": Variable("number of the point"),
+    "lag": Variable("lag", units="step", symbol="τ"),
+    "frequency": Variable("frequency", units="cycles/step", symbol="f"),
+}
+
+VARIABLES = {
+    "m_o_semantic": Variable("semantic output overlap, without the position term", symbol="m^o"),
+    "m_o": Variable("output overlap", symbol="m^o"),
+    "m_v": Variable("value overlap", symbol="m^v"),
+    "m_q": Variable("query overlap", symbol="m^q"),
+    "m_k": Variable("key overlap", symbol="m^k"),
+    "attention": Variable("attention value", symbol="A"),
+    "final_attention": Variable("attention values of the final context", symbol="A"),
+    "final_phase": Variable("position phase of the next token", units="step", symbol="φ"),
+    "status": Variable("state of the point", flags=("ok", "diverged", "bad_start")),
+    "field_weights": Variable("signs of the output weights by column type", symbol="w^o"),
+    "overlap_weights": Variable("fraction of spins times weight, by column type", symbol="p w^α"),
+    "position_weights": Variable("weights of the position bits", symbol="W^pos"),
+    "density": Variable("number of steps with a value in the bin", units="count"),
+    "section_density": Variable("number of steps on the plane with a value in the bin", units="count"),
+    "outside": Variable("number of steps outside the range of the bins", units="count"),
+    "section_outside": Variable("number of steps on the plane outside the range of the bins", units="count"),
+    "period": Variable("period of the orbit, 0 where none was found", units="step"),
+    "points": Variable("values visited"),
+    "section": Variable("points on the Poincaré section"),
+    "section_step": Variable("time of the point on the section", units="step", symbol="t"),
+    "section_count": Variable("number of points on the section", units="count"),
+    "autocorrelation": Variable("normalised autocorrelation", symbol="C(τ)"),
+    "amplitude": Variable("complex amplitude of the Fourier component"),
+    "power": Variable("power spectral density", units="step", symbol="S(f)"),
+}
+
+
+def describe_dataset(ds: xr.Dataset) -> xr.Dataset:
+    """Set names and units of every variable and coordinate that the registry knows, in place.
+
+    xarray keeps the attributes of the input through arithmetic, so each analysis sets them anew.
+
+    Parameters
+    ----------
+    ds
+        Dataset whose variables are named as in this module; unknown names are left alone.
+
+    Returns
+    -------
+    xr.Dataset
+        The same object.
+    """
+    for name in ds.variables:
+        entry = VARIABLES.get(name) or COORDINATES.get(name)
+        if entry is not None:
+            kept = {k: v for k, v in ds[name].attrs.items() if k not in ("long_name", "units", "symbol")}
+            ds[name].attrs = {**kept, **entry.attrs}
+    return ds
