@@ -1,0 +1,29 @@
+"""Dynamical mean-field theory of attention networks, as labelled xarray Datasets.
+
+Simulate with `simulate`, analyse through the accessor ``ds.dmft``, keep and share with `save` and `open`.
+"""
+
+from dmfx import analysis, weights
+from dmfx.accessor import DmftAccessor
+from dmfx.analysis import autocorrelation, bifurcation, fft, poincare, power_spectrum
+from dmfx.archive import open, save
+from dmfx.models import SelfAttention
+from dmfx.simulate import simulate
+from dmfx.version import dmfx_version
+
+__all__ = [
+    "DmftAccessor",
+    "SelfAttention",
+    "analysis",
+    "autocorrelation",
+    "bifurcation",
+    "fft",
+    "open",
+    "poincare",
+    "power_spectrum",
+    "save",
+    "simulate",
+    "weights",
+]
+
+__version__ = dmfx_version()

@@ -1,0 +1,136 @@
+"""The accessor ``ds.dmft``: every method delegates to the function of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+
+from dmfx import analysis, archive
+from dmfx.models import SelfAttention, model_from_json
+
+__all__ = ["DmftAccessor"]
+
+
+@xr.register_dataset_accessor("dmft")
+class DmftAccessor:
+    """What dmfx does with a Dataset, as ``ds.dmft``.
+
+    xarray caches the object per Dataset, so it holds nothing but the Dataset.
+    """
+
+    def __init__(self, ds: xr.Dataset):
+        self._ds = ds
+
+    @property
+    def model(self) -> SelfAttention:
+        """The model that the Dataset was computed from, rebuilt from its attributes.
+
+        Raises
+        ------
+        ValueError
+            If the Dataset does not say.
+
+        Examples
+        --------
+        >>> ds = dmfx.simulate(dmfx.SelfAttention.paper(), beta=1.0, gamma=220.0, steps=4)
+        >>> ds.dmft.model == dmfx.SelfAttention.paper()
+        True
+        """
+        if "dmfx_model" not in self._ds.attrs:
+            raise ValueError(
+                "ds.dmft.model: the Dataset has no attribute dmfx_model; expected one from dmfx.simulate or dmfx.open"
+            )
+        return model_from_json(self._ds.attrs["dmfx_model"])
+
+    @property
+    def plot(self):
+        """Pictures of the Dataset: see `dmfx.plot`."""
+        from dmfx.plot import Plots
+
+        return Plots(self._ds)
+
+    def save(self, path: str | Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Keep the Dataset in an archive: see `dmfx.save`."""
+        return archive.save(self._ds, path, overwrite=overwrite, progress=progress)
+
+    def bifurcation(
+        self,
+        variable: str = "m_o_semantic",
+        pattern: int = 0,
+        plane: Mapping[str, object] | None = None,
+        *,
+        tolerance: float = 1e-3,
+        bins: int = 2000,
+        value_range: tuple[float, float] = (-1.0, 1.0),
+        kind: str = "density",
+        n_points: int = 256,
+        max_period: int = 1000,
+        period_tolerance: float = 1e-6,
+    ) -> xr.Dataset:
+        """Values visited at each sweep point: see `dmfx.bifurcation`."""
+        return analysis.bifurcation(
+            self._ds,
+            variable,
+            pattern,
+            plane,
+            tolerance=tolerance,
+            bins=bins,
+            value_range=value_range,
+            kind=kind,
+            n_points=n_points,
+            max_period=max_period,
+            period_tolerance=period_tolerance,
+        )
+
+    def poincare(
+        self,
+        plane: Mapping[str, object],
+        tolerance: float = 1e-3,
+        interpolate: bool = False,
+        *,
+        variable: str = "m_o_semantic",
+        max_points: int = 1000,
+        direction: str = "both",
+    ) -> xr.Dataset:
+        """Points on a Poincaré section: see `dmfx.poincare`."""
+        return analysis.poincare(
+            self._ds,
+            plane,
+            tolerance,
+            interpolate,
+            variable=variable,
+            max_points=max_points,
+            direction=direction,
+        )
+
+    def autocorrelation(
+        self, max_lag: int | None = None, *, variable: str = "m_o_semantic", pattern: int | None = None
+    ) -> xr.Dataset:
+        """Normalised autocorrelation C(τ): see `dmfx.autocorrelation`."""
+        return analysis.autocorrelation(self._ds, max_lag, variable=variable, pattern=pattern)
+
+    def fft(
+        self,
+        *,
+        variable: str = "m_o_semantic",
+        pattern: int | None = None,
+        window: str = "boxcar",
+        detrend: bool = True,
+    ) -> xr.Dataset:
+        """Complex Fourier amplitudes: see `dmfx.fft`."""
+        return analysis.fft(self._ds, variable=variable, pattern=pattern, window=window, detrend=detrend)
+
+    def power_spectrum(
+        self,
+        *,
+        variable: str = "m_o_semantic",
+        pattern: int | None = None,
+        window: str = "hann",
+        segment: int | None = None,
+    ) -> xr.Dataset:
+        """Power spectral density: see `dmfx.power_spectrum`."""
+        return analysis.power_spectrum(
+            self._ds, variable=variable, pattern=pattern, window=window, segment=segment
+        )

@@ -1,0 +1,100 @@
+"""How a sweep is cut into tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from dask.array.core import normalize_chunks
+
+from dmfx.validation import Problems
+
+__all__ = ["default_chunks", "parse_chunks", "step_cost"]
+
+#: A task should outweigh the few milliseconds that a scheduler spends on it.
+TARGET_SECONDS = 0.5
+#: One variable's chunk; several are in flight at once.
+TARGET_BYTES = 64 * 2**20
+#: Points that a kernel advances together (`dmfx.kernels.lanes.WIDTH`, not imported: it would load the compiler).
+LANES = 16
+
+
+def step_cost(n_patterns: int, context_size: int, n_columns: int) -> float:
+    """Estimated seconds of one step of one point, from measurements at 3 to 10 patterns; a guide for chunk sizes only."""
+    transcendental = n_columns + context_size
+    products = 5 * n_columns * n_patterns + 2 * context_size * n_patterns
+    return 1.2e-9 * transcendental + 0.12e-9 * products
+
+
+def default_chunks(
+    sizes: Mapping[str, int], *, transient: int, steps: int, n_patterns: int, cost: float
+) -> dict[str, int]:
+    """Chunk sizes that make tasks of about half a second and bounded memory.
+
+    Parameters
+    ----------
+    sizes
+        Size of each sweep dim, in order. The last dims are kept whole first.
+    transient, steps, n_patterns
+        Shape of each point's trajectory.
+    cost
+        Seconds of one step of one point.
+    """
+    step_bytes = 8 * n_patterns
+    step_chunk = max(min(steps, TARGET_BYTES // (LANES * step_bytes)), 1)
+    by_memory = TARGET_BYTES // (step_chunk * step_bytes)
+    by_time = int(TARGET_SECONDS / (cost * (transient + step_chunk)))
+    points = max(LANES, min(by_memory, by_time) // LANES * LANES)
+    chunks = {}
+    for dim in reversed(sizes):
+        chunks[dim] = max(1, min(sizes[dim], points))
+        points //= chunks[dim]
+    return {dim: chunks[dim] for dim in sizes} | {"step": step_chunk}
+
+
+def parse_chunks(
+    problems: Problems, chunks: object, sizes: Mapping[str, int], steps: int, default: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+    """Normalise the argument ``chunks`` to the sizes of every chunk along every sweep dim and ``step``.
+
+    Parameters
+    ----------
+    problems
+        Where problems are recorded.
+    chunks
+        ``"auto"``; an integer for every sweep dim (-1: whole); or a mapping from dim to ``"auto"``, an integer or a tuple of
+        chunk sizes. A dim that a mapping lacks stays whole, as in xarray.
+    sizes, steps
+        Sizes of the sweep dims, and of ``step``.
+    default
+        What ``"auto"`` stands for.
+    """
+    shape = {**sizes, "step": steps}
+    whole = {dim: -1 for dim in shape}
+    if chunks == "auto":
+        wanted = dict(default)
+    elif isinstance(chunks, int) and not isinstance(chunks, bool):
+        wanted = whole | {dim: chunks for dim in sizes}
+    elif isinstance(chunks, Mapping):
+        for dim in chunks:
+            if dim not in shape:
+                problems.say(f"chunks: there is no dim {dim!r}; the dims are {', '.join(shape)}")
+        wanted = whole | {dim: size for dim, size in chunks.items() if dim in shape}
+        wanted = {dim: default[dim] if size == "auto" else size for dim, size in wanted.items()}
+    else:
+        problems.add(
+            "chunks", "'auto', an integer, or a mapping from dims to chunk sizes", chunks, is_type=True
+        )
+        wanted = whole
+    normal = {}
+    for dim, size in shape.items():
+        try:
+            (normal[dim],) = normalize_chunks((wanted[dim],), (size,))
+            if not all(isinstance(c, int) and c > 0 for c in normal[dim]) or not math.isfinite(
+                sum(normal[dim])
+            ):
+                raise ValueError
+        except (TypeError, ValueError):
+            problems.say(f"chunks: {wanted[dim]!r} does not divide dim {dim!r} of size {size}")
+            normal[dim] = (size,)
+    return normal

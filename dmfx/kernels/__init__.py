@@ -1,0 +1,1 @@
+"""Compiled loops: NumPy and Numba only, serial, without the GIL."""

@@ -1,0 +1,266 @@
+"""Self-attention with 1-bit tokens and weights: an asymmetric Hopfield network with a context of tokens."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dmfx.models import published
+from dmfx.models.start import Context, Token, parse_start, start_from_spec
+from dmfx.validation import Problems
+from dmfx.weights import (
+    MATRICES,
+    POSITION_STREAM,
+    Ensemble,
+    ensemble_from_spec,
+    generator,
+    given,
+)
+
+__all__ = ["Realisation", "SelfAttention"]
+
+
+class Realisation(NamedTuple):
+    """The quenched weights of one seed, as the kernel takes them.
+
+    Attributes
+    ----------
+    field
+        w^o by pattern and column type, shape (pattern, column).
+    overlap
+        p w^α, shape (matrix, pattern, column).
+    position
+        Weights of the position bits, shape (matrix, pattern, bit).
+    drive
+        Position term P^α_a(φ) without ε, shape (phase, matrix, pattern).
+    """
+
+    field: np.ndarray
+    overlap: np.ndarray
+    position: np.ndarray
+    drive: np.ndarray
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class SelfAttention:
+    """A self-attention layer as an asymmetric Hopfield network, systems A and B of the theory.
+
+    With M patterns (features) and a context of L tokens, the attention value A evolves by
+
+    .. math::
+
+        s_j = \\tanh(β Σ_a w^o_{a,j} A_a), \\quad
+        m^α_a = (1-ε) Σ_j p_j w^α_{a,j} s_j + ε P^α_a(φ), \\quad
+        A' = Σ_d \\mathrm{softmax}_d\\left(\\tfrac{γ}{\\sqrt M} m^q · m^k(d)\\right) m^v(d).
+
+    Parameters
+    ----------
+    weights
+        An ensemble of `dmfx.weights`, or a mapping with arrays o, v, q and k of shape (patterns, columns).
+    context_size
+        Number of tokens L that attention sees.
+    epsilon
+        ε, weight of the position in the embedding, from 0 to 1.
+    position_weights
+        Weights of the position bits: a mapping with arrays o, v, q and k of shape (patterns, bits), most significant
+        bit first, bits = ceil(log2 L). By default random signs, drawn for each seed.
+    start
+        Where runs start: the number a of an output pattern, so that the first token is x_0 = w^o_a; spins by column,
+        if the weights are arrays; or a Dataset with ``final_attention`` (context, pattern; context 0 is the newest)
+        and ``final_phase``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of range; all problems at once.
+
+    References
+    ----------
+    .. [PLA24] Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks,
+       arXiv:2406.07247 (2024), eqs. 4-18.
+
+    Examples
+    --------
+    >>> net = dmfx.SelfAttention(dmfx.weights.segments(n_patterns=5), context_size=16)
+    >>> net.n_patterns, net.context_size, net.epsilon
+    (5, 16, 0.02)
+    """
+
+    weights: Ensemble
+    context_size: int
+    epsilon: float
+    position_weights: np.ndarray | None
+    start: Token | Context
+
+    def __init__(
+        self,
+        weights: Ensemble | Mapping[str, object],
+        context_size: int = 4,
+        epsilon: float = 0.02,
+        *,
+        position_weights: Mapping[str, object] | None = None,
+        start: object = 0,
+    ):
+        problems = Problems("SelfAttention")
+        if isinstance(weights, Mapping):
+            if missing := set(MATRICES) - set(weights):
+                problems.say(f"weights lack {', '.join(sorted(missing))}: they need o, v, q and k")
+                problems.raise_any()
+            weights = given(**weights)
+        if not isinstance(weights, Ensemble):
+            expected = "an ensemble of dmfx.weights or a mapping with arrays o, v, q and k"
+            problems.add("weights", expected, weights, is_type=True)
+            problems.raise_any()
+        context_size = problems.count("context_size", context_size)
+        epsilon = problems.real("epsilon", epsilon, minimum=0, maximum=1)
+        shape = (weights.n_patterns, n_bits(context_size))
+        position = _parse_position(problems, position_weights, shape)
+        columns = getattr(weights, "fraction", None)
+        n_spins = None if columns is None else len(columns)
+        start = parse_start(problems, "start", start, weights.n_patterns, context_size, n_spins)
+        problems.raise_any()
+        for name, value in (
+            ("weights", weights),
+            ("context_size", context_size),
+            ("epsilon", epsilon),
+            ("position_weights", position),
+            ("start", start),
+        ):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def paper(cls) -> SelfAttention:
+        """The published configuration: M = 3, L = 4, ε = 0.02, three segments, and the context that runs start from.
+
+        It is meant for γ = 220.
+
+        Examples
+        --------
+        >>> dmfx.SelfAttention.paper().context_size
+        4
+        """
+        return cls(
+            {name: _from_signs(rows) for name, rows in published.WEIGHTS.items()},
+            context_size=4,
+            epsilon=0.02,
+            position_weights={name: _from_signs(rows) for name, rows in published.POSITION_WEIGHTS.items()},
+            start=Context(published.CONTEXT_ATTENTION, published.NEXT_PHASE),
+        )
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of patterns M."""
+        return self.weights.n_patterns
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - models are few, and tasks of one sweep share realisations
+    def realisation(self, seed: int) -> Realisation:
+        """The quenched weights with this number."""
+        types = self.weights.draw(seed)
+        position = self.position_weights
+        if position is None:
+            shape = (4, self.n_patterns, n_bits(self.context_size))
+            position = 2.0 * generator(seed, POSITION_STREAM).integers(0, 2, shape) - 1.0
+        return Realisation(types.field, types.overlap, position, position_drive(position, self.context_size))
+
+    def token_overlaps(self, seed: int, token: Token, epsilon: float) -> np.ndarray:
+        """Overlaps m^α of a start token at phase 0, shape (matrix, pattern)."""
+        real = self.realisation(seed)
+        if token.spins is None:
+            spins = real.field[token.pattern]
+        else:
+            spins = self.weights.spins_by_type(np.array(token.spins))
+        return (1 - epsilon) * (real.overlap * spins).sum(axis=-1) + epsilon * real.drive[0]
+
+    def with_epsilon(self, epsilon: float) -> SelfAttention:
+        """The same model with another weight of the position ε."""
+        return self.from_spec(self.spec() | {"epsilon": epsilon})
+
+    def spec(self) -> dict[str, object]:
+        """Everything that `from_spec` needs, in JSON types."""
+        position = self.position_weights
+        return {
+            "model": "SelfAttention",
+            "weights": self.weights.spec(),
+            "context_size": self.context_size,
+            "epsilon": self.epsilon,
+            "position_weights": None if position is None else position.tolist(),
+            "start": self.start.spec(),
+        }
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, object]) -> SelfAttention:
+        """Build the model that `spec` described."""
+        position = spec["position_weights"]
+        if position is not None:
+            shape = (4, -1, n_bits(spec["context_size"]))
+            position = dict(zip(MATRICES, np.array(position, dtype=float).reshape(shape), strict=True))
+        return cls(
+            ensemble_from_spec(spec["weights"]),
+            spec["context_size"],
+            spec["epsilon"],
+            position_weights=position,
+            start=start_from_spec(spec["start"]),
+        )
+
+    def to_json(self) -> str:
+        """The `spec` as text; `dmfx.models.model_from_json` reads it."""
+        return self._json
+
+    @functools.cached_property
+    def _json(self) -> str:
+        return json.dumps(self.spec(), ensure_ascii=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SelfAttention) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return ("dmfx.SelfAttention", self.to_json())
+
+    def __repr__(self) -> str:
+        drawn = "drawn by seed" if self.position_weights is None else "given"
+        return (
+            f"SelfAttention({self.weights.kind} weights, n_patterns={self.n_patterns}, "
+            f"context_size={self.context_size}, epsilon={self.epsilon:g}, position_weights {drawn})"
+        )
+
+
+def n_bits(context_size: int) -> int:
+    """Number of bits of the position: ceil(log2 L)."""
+    return (context_size - 1).bit_length()
+
+
+def position_drive(position: np.ndarray, context_size: int) -> np.ndarray:
+    """P^α_a(φ) = (1/B) Σ_i W^α_{a,pos i} b_i(φ), shape (phase, matrix, pattern); phase 0 has all bits -1."""
+    bits = position.shape[-1]
+    if bits == 0:
+        return np.zeros((context_size, *position.shape[:-1]))
+    phases = np.arange(context_size)[:, None] >> np.arange(bits - 1, -1, -1) & 1
+    signs = 2.0 * phases - 1.0
+    return (signs[:, None, None, :] * position).sum(axis=-1) / bits
+
+
+def _from_signs(rows: tuple[str, ...]) -> np.ndarray:
+    return np.array([[1.0 if sign == "+" else -1.0 for sign in row] for row in rows])
+
+
+def _parse_position(problems: Problems, value: object, shape: tuple[int, int]) -> np.ndarray | None:
+    if value is None:
+        return None
+    expected = f"a mapping with finite arrays o, v, q and k of shape {shape} (patterns, bits)"
+    try:
+        array = np.stack([np.array(value[name], dtype=float).reshape(shape) for name in MATRICES])
+    except (TypeError, KeyError, ValueError, IndexError):
+        problems.add("position_weights", expected, value, is_type=not isinstance(value, Mapping))
+        return None
+    if not np.isfinite(array).all():
+        problems.add("position_weights", expected, array)
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,245 @@
+"""Sweeps as lazy labelled Datasets."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import tokenize
+
+from dmfx.chunking import default_chunks, parse_chunks, step_cost
+from dmfx.models.self_attention import SelfAttention
+from dmfx.models.start import Token
+from dmfx.starts import FromRun, align, parse_initial
+from dmfx.tasks import build_arrays
+from dmfx.validation import Problems
+from dmfx.variables import OVERLAPS, describe_dataset
+from dmfx.version import versions
+from dmfx.weights import MATRICES
+
+__all__ = ["simulate"]
+
+REFERENCES = "Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks, arXiv:2406.07247 (2024)"
+
+
+def simulate(
+    model: SelfAttention,
+    *,
+    beta: float | Sequence[float] | np.ndarray,
+    gamma: float | Sequence[float] | np.ndarray,
+    seed: int | Sequence[int] | np.ndarray = 0,
+    steps: int,
+    transient: int = 0,
+    epsilon: float | Sequence[float] | np.ndarray | None = None,
+    initial: xr.Dataset | str | int | Sequence[float] | np.ndarray | None = None,
+    starts: int | None = None,
+    variables: Sequence[str] | str = ("m_o_semantic", "attention"),
+    chunks: object = "auto",
+) -> xr.Dataset:
+    """Run the mean-field dynamics over a sweep.
+
+    Returns at once: every variable is a Dask array, computed by batched kernels on whatever scheduler is active
+    (threads, or the `distributed.Client` there is).
+
+    Parameters
+    ----------
+    model
+        What to simulate.
+    beta
+        Inverse temperature β of the output, at least 0: a number or a 1-D array.
+    gamma
+        Attention strength γ: a number or a 1-D array.
+    seed
+        Realisations of the quenched weights. If the model's weights and position weights are given, all are equal.
+    steps
+        Steps to keep.
+    transient
+        Steps to discard before.
+    epsilon
+        ε, weight of the position, from 0 to 1. None is the model's; a 1-D array adds the dim ``epsilon``.
+    initial
+        Where runs start. None: the model's ``start``. A Dataset with ``final_attention`` (…, context, pattern; context 0
+        is the newest) and ``final_phase``: at the end of another run, or at a context built by hand; its sweep dims are
+        matched by label, or broadcast if of size 1. ``"random"``: ``starts`` contexts with values uniform in [-1, 1], along the dim ``initial``.
+        An integer: from the token that is this output pattern. An array: from a token of given spins by column.
+    starts
+        Number of random starts.
+    variables
+        Which of m_o_semantic, attention, m_o, m_v, m_q, m_k to keep.
+    chunks
+        Chunk sizes, as in xarray: ``"auto"`` for tasks of about half a second, an integer for every sweep dim, or a mapping that
+        may include ``step``. They never change a result.
+
+    Returns
+    -------
+    xr.Dataset
+        Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern). Beside the variables asked for: ``final_attention``
+        and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights by ``seed``. Step t has the token
+        made from attention A(t-1), its overlaps m(t), and the attention A(t) that it computes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When called, with all problems in one message.
+
+    References
+    ----------
+    .. [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-18.
+
+    Examples
+    --------
+    >>> net = dmfx.SelfAttention.paper()
+    >>> ds = dmfx.simulate(net, beta=[0.5, 1.27], gamma=220.0, steps=8, transient=100)
+    >>> ds.m_o_semantic.dims
+    ('beta', 'gamma', 'seed', 'step', 'pattern')
+    >>> float(abs(ds.m_o_semantic.sel(beta=0.5)).max()) < 1
+    True
+    """
+    problems = Problems("simulate")
+    if not isinstance(model, SelfAttention):
+        problems.add("model", "a dmfx model such as dmfx.SelfAttention", model, is_type=True)
+        problems.raise_any()
+    axes = {
+        "beta": problems.axis("beta", beta, minimum=0),
+        "gamma": problems.axis("gamma", gamma),
+        "seed": problems.axis("seed", seed, minimum=0, maximum=2**62, integer=True),
+    }
+    if epsilon is not None:
+        values = problems.axis("epsilon", epsilon, minimum=0, maximum=1)
+        if np.ndim(epsilon) == 0:
+            model = model.with_epsilon(float(values[0]))
+        else:
+            axes["epsilon"] = values
+    steps = problems.count("steps", steps)
+    transient = problems.count("transient", transient, minimum=0) if transient != 0 else 0
+    record = _parse_variables(problems, variables)
+    start, added = parse_initial(problems, initial, starts, model, axes)
+    axes |= added
+    if isinstance(start, FromRun) and not problems.messages:
+        start = align(problems, start, axes)
+    sizes = {dim: len(labels) for dim, labels in axes.items()}
+    default = default_chunks(
+        sizes,
+        transient=transient,
+        steps=steps,
+        n_patterns=model.n_patterns,
+        cost=step_cost(model.n_patterns, model.context_size, model.weights.n_columns),
+    )
+    block_sizes = parse_chunks(problems, chunks, sizes, steps, default)
+    if (
+        isinstance(start, Token)
+        and transient + block_sizes["step"][0] < model.context_size - 1
+        and len(block_sizes["step"]) > 1
+    ):
+        problems.say(
+            "chunks: a run from a token fills its context first: the first chunk along step, with the transient, must have "
+            f"at least {model.context_size - 1} steps"
+        )
+    problems.raise_any()
+
+    token = tokenize(model, axes, block_sizes, transient, record, _token_of(start), versions()["dmfx"])
+    arrays = build_arrays(token, model, axes, block_sizes, transient=transient, record=record, start=start)
+    sweep = tuple(axes)
+    dims = {
+        "final_attention": (*sweep, "context", "pattern"),
+        "final_phase": sweep,
+        "status": sweep,
+    }
+    ds = xr.Dataset(
+        {name: (dims.get(name, (*sweep, "step", "pattern")), array) for name, array in arrays.items()}
+        | _weights(model, axes["seed"], token),
+        coords={
+            **axes,
+            "step": np.arange(transient, transient + steps),
+            "pattern": np.arange(model.n_patterns),
+            "context": np.arange(model.context_size),
+            "matrix": list(MATRICES),
+        },
+    )
+    if "epsilon" not in axes:
+        ds = ds.assign_coords(epsilon=model.epsilon)
+    arguments = {
+        "steps": steps,
+        "transient": transient,
+        "variables": list(record),
+        "initial": "the model's start" if initial is None else type(start).__name__,
+    }
+    ds.attrs = provenance(model, "dmfx.simulate", arguments)
+    return describe_dataset(ds)
+
+
+def provenance(model: SelfAttention, function: str, arguments: dict[str, object]) -> dict[str, object]:
+    """Global attributes of a Dataset that was computed: model, versions, arguments (CF conventions)."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    called = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return {
+        "Conventions": "CF-1.11",
+        "title": "Mean-field dynamics of a self-attention network",
+        "source": f"dmfx {versions()['dmfx']}, {type(model).__name__}, mean field (N → ∞)",
+        "references": REFERENCES,
+        "history": f"{now} {function}({called})",
+        "dmfx_model": model.to_json(),
+        "dmfx_versions": json.dumps(versions()),
+    }
+
+
+def _parse_variables(problems: Problems, variables: object) -> tuple[str, ...]:
+    if isinstance(variables, str):
+        variables = (variables,)
+    expected = "names out of " + ", ".join(OVERLAPS)
+    try:
+        names = tuple(dict.fromkeys(variables))
+    except TypeError:
+        problems.add("variables", expected, variables, is_type=True)
+        return OVERLAPS[:1]
+    unknown = [name for name in names if name not in OVERLAPS]
+    if unknown:
+        problems.say(f"variables: there is no {', '.join(map(repr, unknown))}; expected {expected}")
+    return tuple(name for name in OVERLAPS if name in names)
+
+
+def _token_of(start: object) -> object:
+    return (start.attention, start.phase) if isinstance(start, FromRun) else repr(start)
+
+
+def _weights(model: SelfAttention, seeds: np.ndarray, token: str) -> dict[str, tuple]:
+    """The weights as lazy variables by seed."""
+    columns = model.weights.n_columns
+    matrix_rows = (len(MATRICES), model.n_patterns)
+    bits = (model.context_size - 1).bit_length()
+    shapes = {
+        "field": (model.n_patterns, columns),
+        "overlap": (*matrix_rows, columns),
+        "position": (*matrix_rows, bits),
+    }
+    dims = {
+        "field": ("seed", "pattern", "column"),
+        "overlap": ("seed", "matrix", "pattern", "column"),
+        "position": ("seed", "matrix", "pattern", "bit"),
+    }
+    numbers = da.from_array(seeds, chunks=max(1, 2**20 // (5 * model.n_patterns * columns)))
+    return {
+        f"{part}_weights": (
+            dims[part],
+            da.map_blocks(
+                _draw,
+                numbers,
+                model=model,
+                part=part,
+                dtype=float,
+                chunks=(numbers.chunks[0], *((n,) for n in shape)),
+                new_axis=list(range(1, len(shape) + 1)),
+                name=f"dmfx-{part}-{token}",
+                meta=np.empty((0,) * (len(shape) + 1)),
+            ),
+        )
+        for part, shape in shapes.items()
+    }
+
+
+def _draw(seeds: np.ndarray, model: SelfAttention, part: str) -> np.ndarray:
+    return np.stack([getattr(model.realisation(int(seed)), part) for seed in seeds])

@@ -1,0 +1,224 @@
+"""What a task of a sweep does, and the graph of all tasks.
+
+One layer of kernel calls, each returning all variables of its chunk; one thin layer of getters per variable. However
+many variables are computed together, each chunk's kernel runs once. Along ``step``, each chunk goes on from the end of the
+one before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import dask.array as da
+import numpy as np
+from dask.highlevelgraph import HighLevelGraph
+
+from dmfx.models.self_attention import SelfAttention
+from dmfx.models.start import Context, Token
+from dmfx.starts import FromRun, RandomContexts, Start, random_context
+
+__all__ = ["STATUS", "Block", "build_arrays"]
+
+#: Values of the variable ``status``.
+STATUS = {"ok": 0, "diverged": 1, "bad_start": 2}
+
+
+class Block(NamedTuple):
+    """What a task is told about its chunk.
+
+    Attributes
+    ----------
+    axes
+        Labels of the chunk's points along each sweep dim, in order.
+    transient, steps
+        Steps to discard and to keep.
+    record
+        Variables to keep.
+    start
+        Where the points start, if not at the end of another run.
+    """
+
+    axes: dict[str, np.ndarray]
+    transient: int
+    steps: int
+    record: tuple[str, ...]
+    start: Start | None
+
+
+def run_block(
+    model: SelfAttention,
+    block: Block,
+    attention: np.ndarray | None = None,
+    phase: np.ndarray | None = None,
+    status: np.ndarray | None = None,
+) -> tuple[np.ndarray, ...]:
+    """Run the kernel on one chunk.
+
+    Parameters
+    ----------
+    model
+        The model.
+    block
+        The chunk.
+    attention, phase
+        Contexts to start from, dims (sweep..., context, pattern) and (sweep...), sweep dims of full size or 1.
+    status
+        What was known of the points before, if this chunk goes on from another.
+
+    Returns
+    -------
+    tuple
+        The recorded variables, dims (sweep..., step, pattern); then final attention, final phase and status.
+    """
+    from dmfx.kernels.self_attention import Points, run
+
+    shape = tuple(len(labels) for labels in block.axes.values())
+    n_points = int(np.prod(shape))
+    along = np.indices(shape).reshape(len(shape), n_points)
+    label = {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
+    seeds, realisation = np.unique(label["seed"], return_inverse=True)
+    drawn = [model.realisation(int(seed)) for seed in seeds]
+    epsilon = label.get("epsilon", np.full(n_points, model.epsilon))
+    token = None
+    if attention is None:
+        attention, phase, token = _starts(model, block.start, label, epsilon)
+    else:
+        lags = (model.context_size, model.n_patterns)
+        attention = np.broadcast_to(attention, (*shape, *lags)).reshape(n_points, *lags)
+        phase = np.broadcast_to(phase, shape).reshape(n_points)
+    points = Points(
+        beta=label["beta"],
+        gamma=label["gamma"],
+        epsilon=epsilon,
+        realisation=realisation,
+        field=np.stack([real.field for real in drawn]),
+        overlap=np.stack([real.overlap for real in drawn]),
+        drive=np.stack([real.drive for real in drawn]),
+        attention=attention,
+        phase=phase.astype(np.int64) % model.context_size,
+        token=token,
+    )
+    recorded, final_attention, final_phase = run(
+        points, transient=block.transient, steps=block.steps, record=block.record
+    )
+    started = np.isfinite(attention[:, 0] if token is not None else attention.reshape(n_points, -1)).all(
+        axis=1
+    )
+    finished = np.isfinite(final_attention[:, 0]).all(axis=1)
+    new = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
+    if status is not None:
+        new = np.where(status.ravel() == STATUS["ok"], new, status.ravel())
+    return (
+        *(variable.reshape(*shape, *variable.shape[1:]) for variable in recorded),
+        final_attention.reshape(*shape, *final_attention.shape[1:]),
+        final_phase.reshape(shape),
+        new.astype(np.int8).reshape(shape),
+    )
+
+
+def _starts(
+    model: SelfAttention, start: Start, label: Mapping[str, np.ndarray], epsilon: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Attention values, phases and first tokens of the points of a chunk."""
+    n_points = len(epsilon)
+    shape = (n_points, model.context_size, model.n_patterns)
+    if isinstance(start, Context):
+        return np.broadcast_to(start.attention, shape), np.full(n_points, start.phase), None
+    if isinstance(start, RandomContexts):
+        pairs = zip(label["seed"], label["initial"], strict=True)
+        return np.stack([random_context(s, i, *shape[1:]) for s, i in pairs]), np.zeros(n_points), None
+    # Attention to a context of one token is its value overlap.
+    points = zip(label["seed"], epsilon, strict=True)
+    token = np.stack([model.token_overlaps(int(s), start, e) for s, e in points])
+    attention = np.full(shape, np.nan)
+    attention[:, 0] = token[:, 1]
+    return attention, np.full(n_points, 1), token
+
+
+def build_arrays(
+    name: str,
+    model: SelfAttention,
+    axes: Mapping[str, np.ndarray],
+    chunks: Mapping[str, tuple[int, ...]],
+    *,
+    transient: int,
+    record: tuple[str, ...],
+    start: Start,
+) -> dict[str, da.Array]:
+    """Build the lazy variables of a sweep.
+
+    Parameters
+    ----------
+    name
+        Token of everything that decides the result; it names the tasks.
+    model, transient, record, start
+        As in `Block`.
+    axes
+        Labels along each sweep dim.
+    chunks
+        Chunk sizes along each sweep dim and ``step``.
+
+    Returns
+    -------
+    dict
+        The recorded variables, ``final_attention``, ``final_phase`` and ``status``.
+    """
+    calls, model_key = f"dmfx-run-{name}", f"dmfx-model-{name}"
+    names = (*record, "final_attention", "final_phase", "status")
+    final = {variable: len(record) + i for i, variable in enumerate(names[len(record) :])}
+    dependencies = []
+    from_run = isinstance(start, FromRun)
+    if from_run:
+        attention, phase = start.chunked(chunks)
+        dependencies = [attention, phase]
+    sweep_chunks = [chunks[dim] for dim in axes]
+    edges = {dim: np.concatenate([[0], np.cumsum(chunks[dim])]) for dim in axes}
+    layer: dict = {model_key: model}
+    for index in itertools.product(*(range(len(c)) for c in sweep_chunks)):
+        labels = {
+            dim: values[edges[dim][i] : edges[dim][i + 1]]
+            for (dim, values), i in zip(axes.items(), index, strict=True)
+        }
+        for k, steps in enumerate(chunks["step"]):
+            key = (calls, *index, k)
+            if k > 0:
+                before = (calls, *index, k - 1)
+                block = Block(labels, 0, steps, record, None)
+                state = [(operator.getitem, before, final[variable]) for variable in final]
+            else:
+                block = Block(labels, transient, steps, record, None if from_run else start)
+                state = []
+                if from_run:
+                    at = tuple(i if n > 1 else 0 for i, n in zip(index, phase.numblocks, strict=True))
+                    state = [(attention.name, *at, 0, 0), (phase.name, *at)]
+            layer[key] = (run_block, model_key, block, *state)
+    graph = HighLevelGraph.from_collections(calls, layer, dependencies=dependencies)
+    state_chunks = {
+        "final_attention": ((model.context_size,), (model.n_patterns,)),
+        "final_phase": (),
+        "status": (),
+    }
+    dtypes = {"final_phase": np.int64, "status": np.int8}
+    last = len(chunks["step"]) - 1
+    arrays = {}
+    for position, variable in enumerate(names):
+        tail = state_chunks.get(variable, (chunks["step"], (model.n_patterns,)))
+        getter = f"{variable}-{name}"
+        blocks = itertools.product(*(range(len(c)) for c in (*sweep_chunks, *tail)))
+        in_time = variable in record
+        getters = {
+            (getter, *b): (
+                operator.getitem,
+                (calls, *b[: len(axes)], b[len(axes)] if in_time else last),
+                position,
+            )
+            for b in blocks
+        }
+        own = HighLevelGraph({**graph.layers, getter: getters}, {**graph.dependencies, getter: {calls}})
+        arrays[variable] = da.Array(
+            own, getter, chunks=(*sweep_chunks, *tail), dtype=dtypes.get(variable, np.float64)
+        )
+    return arrays
