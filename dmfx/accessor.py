@@ -131,6 +131,4 @@ class DmftAccessor:
         segment: int | None = None,
     ) -> xr.Dataset:
         """Power spectral density: see `dmfx.power_spectrum`."""
-        return analysis.power_spectrum(
-            self._ds, variable=variable, pattern=pattern, window=window, segment=segment
-        )
+        return analysis.power_spectrum(self._ds, variable=variable, pattern=pattern, window=window, segment=segment)

@@ -82,19 +82,15 @@ def parse_chunks(
         wanted = whole | {dim: size for dim, size in chunks.items() if dim in shape}
         wanted = {dim: default[dim] if size == "auto" else size for dim, size in wanted.items()}
     else:
-        problems.add(
-            "chunks", "'auto', an integer, or a mapping from dims to chunk sizes", chunks, is_type=True
-        )
+        problems.add("chunks", "'auto', an integer, or a mapping from dims to chunk sizes", chunks, is_type=True)
         wanted = whole
     normal = {}
     for dim, size in shape.items():
         try:
             (normal[dim],) = normalize_chunks((wanted[dim],), (size,))
-            if not all(isinstance(c, int) and c > 0 for c in normal[dim]) or not math.isfinite(
-                sum(normal[dim])
-            ):
+            if not all(isinstance(c, int) and c > 0 for c in normal[dim]) or not math.isfinite(sum(normal[dim])):
                 raise ValueError
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, ZeroDivisionError):
             problems.say(f"chunks: {wanted[dim]!r} does not divide dim {dim!r} of size {size}")
             normal[dim] = (size,)
     return normal

@@ -23,7 +23,9 @@ from dmfx.weights import MATRICES
 
 __all__ = ["simulate"]
 
-REFERENCES = "Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks, arXiv:2406.07247 (2024)"
+REFERENCES = (
+    "Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks, arXiv:2406.07247 (2024)"
+)
 
 
 def simulate(
@@ -106,7 +108,7 @@ def simulate(
     axes = {
         "beta": problems.axis("beta", beta, minimum=0),
         "gamma": problems.axis("gamma", gamma),
-        "seed": problems.axis("seed", seed, minimum=0, maximum=2**62, integer=True),
+        "seed": problems.axis("seed", seed, minimum=0, integer=True),
     }
     if epsilon is not None:
         values = problems.axis("epsilon", epsilon, minimum=0, maximum=1)

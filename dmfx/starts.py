@@ -95,9 +95,7 @@ def parse_initial(
                 problems.say("initial has the dim epsilon: give epsilon= as well, or select one value of it")
             added[dim] = attention[dim].to_numpy()
         phase = (
-            initial["final_phase"]
-            if "final_phase" in initial
-            else xr.zeros_like(attention.isel(context=0, pattern=0))
+            initial["final_phase"] if "final_phase" in initial else xr.zeros_like(attention.isel(context=0, pattern=0))
         )
         return FromRun(attention, phase), added
     fraction = getattr(model.weights, "fraction", None)
@@ -115,18 +113,12 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
             at = _positions(array[dim].to_numpy(), labels)
             if (at < 0).any():
                 missing = labels[at < 0]
-                shown = ", ".join(f"{label:g}" for label in missing[:3]) + (
-                    ", ..." if len(missing) > 3 else ""
-                )
-                problems.say(
-                    f"initial has no {dim} = {shown} ({len(missing)} of {len(labels)} labels are missing)"
-                )
+                shown = ", ".join(f"{label:g}" for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
+                problems.say(f"initial has no {dim} = {shown} ({len(missing)} of {len(labels)} labels are missing)")
                 at = np.zeros(len(labels), dtype=int)
             array = array.isel({dim: at})
         array = array.drop_vars([name for name in array.coords])
-        array = array.squeeze(
-            [d for d in array.dims if d not in axes and array.sizes[d] == 1 and d not in _STATE_DIMS]
-        )
+        array = array.squeeze([d for d in array.dims if d not in axes and array.sizes[d] == 1 and d not in _STATE_DIMS])
         array = array.expand_dims([dim for dim in axes if dim not in array.dims])
         aligned.append(array.transpose(*axes, *(d for d in _STATE_DIMS if d in array.dims)))
     return FromRun(*aligned)

@@ -84,7 +84,8 @@ def run_block(
     epsilon = label.get("epsilon", np.full(n_points, model.epsilon))
     token = None
     if attention is None:
-        attention, phase, token = _starts(model, block.start, label, epsilon)
+        with np.errstate(over="ignore", invalid="ignore"):  # a point that overflows is told by its status
+            attention, phase, token = _starts(model, block.start, label, epsilon)
     else:
         lags = (model.context_size, model.n_patterns)
         attention = np.broadcast_to(attention, (*shape, *lags)).reshape(n_points, *lags)
@@ -104,9 +105,7 @@ def run_block(
     recorded, final_attention, final_phase = run(
         points, transient=block.transient, steps=block.steps, record=block.record
     )
-    started = np.isfinite(attention[:, 0] if token is not None else attention.reshape(n_points, -1)).all(
-        axis=1
-    )
+    started = np.isfinite(attention[:, 0] if token is not None else attention.reshape(n_points, -1)).all(axis=1)
     finished = np.isfinite(final_attention[:, 0]).all(axis=1)
     new = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
     if status is not None:
@@ -179,8 +178,7 @@ def build_arrays(
     layer: dict = {model_key: model}
     for index in itertools.product(*(range(len(c)) for c in sweep_chunks)):
         labels = {
-            dim: values[edges[dim][i] : edges[dim][i + 1]]
-            for (dim, values), i in zip(axes.items(), index, strict=True)
+            dim: values[edges[dim][i] : edges[dim][i + 1]] for (dim, values), i in zip(axes.items(), index, strict=True)
         }
         for k, steps in enumerate(chunks["step"]):
             key = (calls, *index, k)
@@ -218,7 +216,5 @@ def build_arrays(
             for b in blocks
         }
         own = HighLevelGraph({**graph.layers, getter: getters}, {**graph.dependencies, getter: {calls}})
-        arrays[variable] = da.Array(
-            own, getter, chunks=(*sweep_chunks, *tail), dtype=dtypes.get(variable, np.float64)
-        )
+        arrays[variable] = da.Array(own, getter, chunks=(*sweep_chunks, *tail), dtype=dtypes.get(variable, np.float64))
     return arrays

@@ -79,9 +79,7 @@ class Problems:
             return int(value)
         return max(minimum, 1)
 
-    def real(
-        self, argument: str, value: object, *, minimum: float = -np.inf, maximum: float = np.inf
-    ) -> float:
+    def real(self, argument: str, value: object, *, minimum: float = -np.inf, maximum: float = np.inf) -> float:
         """One finite number within bounds."""
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
             self.add(argument, f"a finite number{_bounds(minimum, maximum)}", value, is_type=True)
@@ -119,7 +117,7 @@ class Problems:
         bad = ~np.isfinite(as_float) | (as_float < minimum) | (as_float > maximum)
         if integer:
             with np.errstate(invalid="ignore"):
-                bad |= as_float != np.round(as_float)
+                bad |= (as_float != np.round(as_float)) | (np.abs(as_float) >= 2.0**63)
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
             where = f" at position {first}" if array.size > 1 else ""

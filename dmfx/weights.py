@@ -374,9 +374,7 @@ def correlated(
     if np.abs(array).max() > 1:
         problems.say("pairs must be correlations, within [-1, 1]")
     if not (np.array_equal(array[0], array[0].T) and np.all(np.diag(array[0]) == 1)):
-        problems.say(
-            "pairs[0], the correlations of the output weights, must be symmetric with a diagonal of 1"
-        )
+        problems.say("pairs[0], the correlations of the output weights, must be symmetric with a diagonal of 1")
     extra = []
     for subset, values in dict(higher or {}).items():
         subset = tuple(subset) if isinstance(subset, (tuple, list, frozenset, set)) else (subset,)
@@ -447,9 +445,7 @@ def ensemble_from_spec(spec: Mapping[str, object]) -> Ensemble:
     return kinds[spec["kind"]](**values)
 
 
-def group_columns(
-    weights: np.ndarray, fraction: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def group_columns(weights: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Merge columns that are equal up to a common sign, which behave alike: h and s change sign, w s does not.
 
     Parameters
@@ -488,8 +484,7 @@ def group_columns(
 
 def sign_vectors(n_patterns: int) -> np.ndarray:
     """All sign vectors with first sign +1, shape (pattern, 2^(M-1))."""
-    rest = list(itertools.product((1.0, -1.0), repeat=n_patterns - 1))
-    return np.vstack([np.ones(len(rest)), np.array(rest).T.reshape(n_patterns - 1, -1)])
+    return np.array([(1.0, *rest) for rest in itertools.product((1.0, -1.0), repeat=n_patterns - 1)]).T
 
 
 def _odd_part(correlation: np.ndarray, among_output: int | None = None) -> np.ndarray:
@@ -555,9 +550,7 @@ def _real_array(problems: Problems, name: str, value: object, shape: str, ndim: 
         problems.add(name, f"an array of {shape}", array)
         problems.raise_any()
     if not np.isfinite(array).all():
-        problems.say(
-            f"{name} must be finite: it has {np.count_nonzero(~np.isfinite(array))} NaN or infinite values"
-        )
+        problems.say(f"{name} must be finite: it has {np.count_nonzero(~np.isfinite(array))} NaN or infinite values")
         problems.raise_any()
     array.flags.writeable = False
     return array

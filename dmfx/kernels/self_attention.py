@@ -202,9 +202,7 @@ def _copy_out(work, rows, n_patterns, n_recorded, n_steps, out, first_point, fir
 
 
 @njit(**OPTIONS)
-def _advance(
-    work, rows, n_patterns, context_size, n_columns, from_token, transient, steps, recorded, out, first_point
-):
+def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transient, steps, recorded, out, first_point):
     """Run one block: ``transient`` steps unrecorded, then ``steps`` into ``out``.
 
     ``recorded`` has, for every recorded variable, its first row and the rows from one slot to the next (0 for what

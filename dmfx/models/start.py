@@ -97,9 +97,7 @@ def parse_start(
     if isinstance(value, (list, tuple, np.ndarray)):
         spins = np.asarray(value)
         if n_spins is None:
-            problems.say(
-                f"{argument}: spins by column need weights given as arrays; name a pattern by its number"
-            )
+            problems.say(f"{argument}: spins by column need weights given as arrays; name a pattern by its number")
         elif spins.shape != (n_spins,) or spins.dtype.kind not in "iuf":
             problems.add(argument, f"{n_spins} spins, one for each column of the weights", spins)
         elif not (np.abs(spins) <= 1).all():
@@ -116,9 +114,7 @@ def parse_start(
     return Token(pattern=0)
 
 
-def check_context(
-    problems: Problems, argument: str, ds: xr.Dataset, n_patterns: int, context_size: int
-) -> None:
+def check_context(problems: Problems, argument: str, ds: xr.Dataset, n_patterns: int, context_size: int) -> None:
     """Record what is wrong with the shape of a Dataset to start from."""
     if "final_attention" not in ds:
         problems.say(

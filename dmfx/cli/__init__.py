@@ -1,0 +1,5 @@
+"""The command ``dmfx``."""
+
+from dmfx.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,53 @@
+"""The command ``dmfx``: its subcommands, and what the shell gets when something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from dmfx.cli import info, plot, reproduce, simulate
+from dmfx.version import dmfx_version
+
+__all__ = ["main"]
+
+#: What users can cause and mend: one line, no traceback.
+USER_ERRORS = (ValueError, TypeError, OSError)
+EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        Words after ``dmfx``; by default those of the shell.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 when the input was wrong.
+    """
+    parser = _Parser(prog="dmfx", description="Dynamical mean-field theory of attention networks.")
+    parser.add_argument("--version", action="version", version=f"dmfx {dmfx_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (reproduce, simulate, plot, info):
+        command.add_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except USER_ERRORS as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"dmfx {options.command}: {message}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(f"dmfx {options.command}: interrupted; nothing was written under a final name", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0

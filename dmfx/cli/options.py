@@ -1,0 +1,50 @@
+"""Options that subcommands share, and how their values are written."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+__all__ = ["add_cluster_options", "integers", "numbers"]
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers`` and ``--scheduler``."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=int, metavar="N", help="worker processes of a local cluster (default: one per core)"
+    )
+    where.add_argument(
+        "--scheduler", metavar="ADDRESS", help="compute on a Dask cluster that is already there, as tcp://HOST:8786"
+    )
+
+
+def numbers(text: str) -> float | np.ndarray:
+    """Parse ``1.27``, ``1.2,1.27,1.3``, or ``0:3:4001``: 4001 values from 0 to 3, both ends included."""
+    try:
+        if ":" in text:
+            start, stop, count = text.split(":")
+            if int(count) < 1:
+                raise ValueError
+            return np.linspace(float(start), float(stop), int(count))
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number, a list such as 1.2,1.27 or a range START:STOP:COUNT"
+        ) from None
+    return values[0] if len(values) == 1 else np.array(values)
+
+
+def integers(text: str) -> int | np.ndarray:
+    """Parse ``7``, ``1,5,9``, or ``0:10``: 0 to 9."""
+    try:
+        if ":" in text:
+            start, stop = (int(part) for part in text.split(":"))
+            return np.arange(start, stop)
+        values = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number, a list such as 1,5,9 or a range START:STOP"
+        ) from None
+    return values[0] if len(values) == 1 else np.array(values)

@@ -1,0 +1,165 @@
+"""Figures 3a, 3b, 4 and 5 of Poc-López & Aguilera, arXiv:2406.07247 (2024).
+
+All at γ = 220, every run from the published context, 100,000 steps discarded and 20,000 kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dmfx.analysis import autocorrelation, bifurcation, power_spectrum
+from dmfx.models import SelfAttention
+from dmfx.models.published import GAMMA
+from dmfx.simulate import simulate
+
+__all__ = ["FIGURES", "Figure", "find_figure"]
+
+TRANSIENT, STEPS, N_BETA = 100_000, 20_000, 4001
+#: The plane m_2 = 0 of the paper, patterns counted from 0.
+PLANE = {"pattern": 1}
+#: What a reduced Dataset keeps of its runs: enough to go on from, or to start a colleague's run.
+STATE = ["final_attention", "final_phase", "field_weights", "overlap_weights", "position_weights"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published figure.
+
+    Attributes
+    ----------
+    name
+        What `find_figure` and the command line call it.
+    title
+        What it shows.
+    compute
+        Builds the lazy, reduced Dataset.
+    draw
+        Draws the computed Dataset: a HoloViews object.
+    """
+
+    name: str
+    title: str
+    compute: Callable[[], xr.Dataset]
+    draw: Callable[[xr.Dataset], Any]
+
+    @property
+    def stem(self) -> str:
+        """Name of its files, without suffix."""
+        return f"poc_lopez_2024_{self.name}"
+
+
+def _runs(beta: np.ndarray, steps: int = STEPS, transient: int = TRANSIENT) -> xr.Dataset:
+    return simulate(
+        SelfAttention.paper(), beta=beta, gamma=GAMMA, steps=steps, transient=transient, variables="m_o_semantic"
+    )
+
+
+def diagram(
+    beta: np.ndarray,
+    value_range: tuple[float, float],
+    *,
+    bins: int = 2000,
+    steps: int = STEPS,
+    transient: int = TRANSIENT,
+) -> xr.Dataset:
+    """Bifurcation diagram of m^o_1: all values visited, and those on the plane m^o_2 = 0.
+
+    Parameters
+    ----------
+    beta
+        Values of β.
+    value_range, bins
+        Bins of the values.
+    steps, transient
+        Steps kept and discarded.
+
+    Returns
+    -------
+    xr.Dataset
+        Lazy; ``density``, ``section_density``, ``period`` and the final states.
+    """
+    runs = _runs(beta, steps, transient)
+    reduced = {"bins": bins, "value_range": value_range}
+    parts = [bifurcation(runs, **reduced), bifurcation(runs, plane=PLANE, **reduced), runs[STATE]]
+    return xr.merge(parts, compat="override", combine_attrs="override", join="exact")
+
+
+def _figure_3a() -> xr.Dataset:
+    return diagram(np.linspace(0, 3, N_BETA), (-1.0, 1.0))
+
+
+def _figure_3b() -> xr.Dataset:
+    return diagram(np.linspace(1.24, 1.28, N_BETA), (-0.6, 0.2))
+
+
+def _figure_4() -> xr.Dataset:
+    return _runs(np.array([1.255, 1.26451, 1.266, 1.27, 1.28, 1.4]))
+
+
+def _figure_5() -> xr.Dataset:
+    runs = _runs(np.array([1.255, 1.28]))
+    parts = [runs, autocorrelation(runs, 400), power_spectrum(runs)]
+    return xr.merge(parts, compat="override", combine_attrs="override", join="exact")
+
+
+def _draw_diagram(ds: xr.Dataset) -> Any:
+    from dmfx import plot
+
+    return plot.bifurcation(ds)
+
+
+def _draw_portraits(ds: xr.Dataset) -> Any:
+    from dmfx import plot
+
+    return plot.portrait(ds)
+
+
+def _draw_series(ds: xr.Dataset) -> Any:
+    from dmfx import plot
+
+    rows = (plot.trajectory(ds), plot.power_spectrum(ds, pattern=0), plot.autocorrelation(ds, pattern=0))
+    layout = rows[0]
+    for row in rows[1:]:
+        layout = layout + row
+    return layout.cols(ds.sizes["beta"])
+
+
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        Figure("figure3a", "Bifurcation diagram of m¹ for β from 0 to 3", _figure_3a, _draw_diagram),
+        Figure("figure3b", "Bifurcation diagram of m¹ for β from 1.24 to 1.28", _figure_3b, _draw_diagram),
+        Figure("figure4", "Attractors in the plane of two overlaps at six values of β", _figure_4, _draw_portraits),
+        Figure(
+            "figure5",
+            "A quasi-periodic and a chaotic trajectory, their spectra and autocorrelations",
+            _figure_5,
+            _draw_series,
+        ),
+    )
+}
+
+
+def find_figure(name: str) -> Figure:
+    """The figure of this name; ``3a`` is short for ``figure3a``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure.
+
+    Examples
+    --------
+    >>> from dmfx.reproduce import find_figure
+    >>> find_figure("3a").name
+    'figure3a'
+    """
+    for known in (name, f"figure{name}"):
+        if known in FIGURES:
+            return FIGURES[known]
+    raise ValueError(f"there is no figure {name!r}: expected one of {', '.join(FIGURES)}")
