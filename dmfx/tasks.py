@@ -190,8 +190,7 @@ def build_arrays(
                 block = Block(labels, transient, steps, record, None if from_run else start)
                 state = []
                 if from_run:
-                    at = tuple(i if n > 1 else 0 for i, n in zip(index, phase.numblocks, strict=True))
-                    state = [(attention.name, *at, 0, 0), (phase.name, *at)]
+                    state = [_block_at(attention, index), _block_at(phase, index)]
             layer[key] = (run_block, model_key, block, *state)
     graph = HighLevelGraph.from_collections(calls, layer, dependencies=dependencies)
     state_chunks = {
@@ -218,3 +217,9 @@ def build_arrays(
         own = HighLevelGraph({**graph.layers, getter: getters}, {**graph.dependencies, getter: {calls}})
         arrays[variable] = da.Array(own, getter, chunks=(*sweep_chunks, *tail), dtype=dtypes.get(variable, np.float64))
     return arrays
+
+
+def _block_at(array: da.Array, index: tuple[int, ...]) -> tuple:
+    """Key of the block that a sweep block reads: the only one along dims that are broadcast or not swept."""
+    numbers = (*index, *(0,) * (array.ndim - len(index)))
+    return (array.name, *(i if n > 1 else 0 for i, n in zip(numbers, array.numblocks, strict=True)))

@@ -151,6 +151,16 @@ def test_one_start_for_all_is_broadcast(whole):
     assert np.array_equal(rest["final_phase"], np.broadcast_to((start["final_phase"] + 5) % 6, (2, 1, 1)))
 
 
+def test_one_phase_for_all_contexts(whole):
+    """Contexts by β, built by hand, with a scalar phase."""
+    contexts = whole[["final_attention"]].isel(gamma=0, seed=0, epsilon=0)
+    by_beta = contexts.assign(final_phase=3)
+    rest = sweep(seed=4, transient=0, steps=5, initial=by_beta, chunks={"beta": 4}).compute()
+    i = 13
+    alone = sweep(seed=4, beta=SWEPT["beta"][i], transient=0, steps=5, initial=by_beta.isel(beta=i)).compute()
+    assert alone["m_k"].to_numpy().tobytes() == rest["m_k"].isel(beta=[i]).to_numpy().tobytes()
+
+
 def test_labels_off_by_rounding_are_the_same_label(whole):
     beta = SWEPT["beta"] * (1 + 2e-16)
     rest = sweep(beta=beta, transient=0, steps=1, initial=whole).compute()

@@ -27,7 +27,7 @@ from dmfx.kernels.lanes import (
     store,
     tanh,
 )
-from dmfx.kernels.settings import OPTIONS
+from dmfx.kernels.settings import INNER, OPTIONS
 
 __all__ = ["RECORDABLE", "Points", "Rows", "attend", "layout", "run"]
 
@@ -104,7 +104,7 @@ def layout(n_patterns: int, context_size: int, n_columns: int, n_recorded: int) 
     return Rows(*(int(s) for s in starts))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def mean_spins(work, rows, n_patterns, n_columns, newest):
     """s_j = tanh(β Σ_a w^o_{a,j} A_a) from the attention value in slot ``newest``."""
     beta = load(work, rows.beta)
@@ -117,7 +117,7 @@ def mean_spins(work, rows, n_patterns, n_columns, newest):
         store(work, rows.spins + j, tanh(beta * h))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def overlaps(work, rows, n_patterns, n_columns, slot):
     """m^α_a = (1-ε) Σ_j p_j w^α_{a,j} s_j + ε P^α_a for α = v, q, k, into the token's slot."""
     retained = load(work, rows.retained)
@@ -140,7 +140,7 @@ def overlaps(work, rows, n_patterns, n_columns, slot):
         store(work, rows.key + at, fma(retained, k, load(work, drive + 3 * n_patterns)))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def output_overlap(work, rows, n_patterns, n_columns, slot):
     """m^o with and without the position term; the dynamics does not need it, only the record does."""
     retained = load(work, rows.retained)
@@ -153,7 +153,7 @@ def output_overlap(work, rows, n_patterns, n_columns, slot):
         store(work, rows.output + a, fma(retained, o, load(work, rows.drive + slot * 4 * n_patterns + a)))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def attend(work, rows, n_patterns, context_size, slot, tokens):
     """A' = Σ_d softmax_d(γ/√M m^q·m^k(d)) m^v(d) over the newest ``tokens`` slots, into the slot's attention."""
     gamma = load(work, rows.gamma)
@@ -181,7 +181,7 @@ def attend(work, rows, n_patterns, context_size, slot, tokens):
         store(work, rows.attention + slot * n_patterns + a, x * scale)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def make_token(work, rows, n_patterns, context_size, n_columns, slot):
     """The token of a slot, from the attention value of the slot before it."""
     newest = slot - 1 if slot > 0 else context_size - 1
@@ -189,7 +189,7 @@ def make_token(work, rows, n_patterns, context_size, n_columns, slot):
     overlaps(work, rows, n_patterns, n_columns, slot)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _copy_out(work, rows, n_patterns, n_recorded, n_steps, out, first_point, first_step):
     lanes = min(WIDTH, out.shape[1] - first_point)
     first = first_step * n_patterns
