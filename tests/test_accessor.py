@@ -1,0 +1,49 @@
+"""``ds.dmft`` delegates: each method has the signature of its function and returns what it returns."""
+
+import inspect
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import dmfx
+
+CALLS = {
+    "bifurcation": {"pattern": 1, "bins": 50},
+    "poincare": {"plane": {"pattern": 1}, "tolerance": 0.1},
+    "autocorrelation": {"max_lag": 7},
+    "fft": {"window": "hann"},
+    "power_spectrum": {"segment": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def ds():
+    return dmfx.simulate(dmfx.SelfAttention.paper(), beta=[1.0, 1.28], gamma=220.0, steps=64).compute()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_method_is_the_function(ds, name):
+    assert getattr(ds.dmft, name)(**CALLS[name]).identical(getattr(dmfx, name)(ds, **CALLS[name]))
+    method = inspect.signature(getattr(dmfx.DmftAccessor, name))
+    function = inspect.signature(getattr(dmfx, name))
+    assert list(method.parameters)[1:] == list(function.parameters)[1:]
+    for parameter in list(method.parameters)[1:]:
+        assert method.parameters[parameter].default == function.parameters[parameter].default
+        assert method.parameters[parameter].kind == function.parameters[parameter].kind
+
+
+def test_save(ds, tmp_path):
+    path = ds.dmft.save(tmp_path / "run.nc")
+    assert dmfx.open(path)["attention"].equals(ds["attention"])
+
+
+def test_a_derived_dataset_has_its_own_accessor(ds):
+    chaotic = ds.sel(beta=[1.28])
+    assert chaotic.dmft.bifurcation().sizes["beta"] == 1
+    assert chaotic.dmft.model == ds.dmft.model
+
+
+def test_a_dataset_without_a_model_says_so():
+    with pytest.raises(ValueError, match="no attribute dmfx_model; expected one from dmfx.simulate or dmfx.open"):
+        _ = xr.Dataset({"m": ("step", np.zeros(3))}).dmft.model

@@ -1,0 +1,189 @@
+"""The command line: what it makes, and one line with exit status 2 for whatever is wrong."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import dmfx
+from dmfx.cli import main
+from dmfx.reproduce import FIGURES, find_figure, make_figure
+from dmfx.reproduce.figures import diagram
+
+SMALL = ["--beta", "1.0:1.3:5", "--steps", "50", "--transient", "20", "--workers", "1"]
+
+
+def run(capsys, *words):
+    """Exit status, and what was printed on both streams."""
+    try:
+        status = main(list(map(str, words)))
+    except SystemExit as stop:
+        status = stop.code
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+@pytest.fixture(scope="module")
+def archive_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("archives") / "runs.nc"
+    runs = dmfx.simulate(dmfx.SelfAttention.paper(), beta=[1.0, 1.28], gamma=220.0, steps=200, transient=500)
+    return runs.dmft.save(path)
+
+
+def test_help_names_every_command(capsys):
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    for command in ("reproduce", "simulate", "plot", "info"):
+        assert command in out
+        assert run(capsys, command, "--help")[0] == 0
+
+
+@pytest.mark.slow
+def test_simulate_writes_the_archive_that_the_function_makes(tmp_path, capsys):
+    status, out, _ = run(capsys, "simulate", tmp_path / "a.nc", "--weights", "segments:2,4", "--gamma", "5,6", *SMALL)
+    assert status == 0
+    assert "a.nc" in out
+    expected = dmfx.simulate(
+        dmfx.SelfAttention(dmfx.weights.segments(2, 4)),
+        beta=np.linspace(1.0, 1.3, 5),
+        gamma=[5.0, 6.0],
+        steps=50,
+        transient=20,
+    ).compute()
+    got = dmfx.open(tmp_path / "a.nc").load()
+    assert got["attention"].equals(expected["attention"])
+    status, _, err = run(capsys, "simulate", tmp_path / "a.nc", *SMALL)
+    assert status == 2
+    assert "exists" in err
+
+
+@pytest.mark.slow
+def test_simulate_reduced(tmp_path, capsys):
+    status, *_ = run(capsys, "simulate", tmp_path / "a.zarr", "--reduce", "bifurcation", "--seed", "0:2", *SMALL)
+    assert status == 0
+    assert int(dmfx.open(tmp_path / "a.zarr")["density"].sum()) == 5 * 2 * 50
+
+
+def test_info(archive_file, capsys):
+    status, out, _ = run(capsys, "info", archive_file)
+    assert status == 0
+    for word in ("SelfAttention", "beta", "m_o_semantic", "2 ok, 0 diverged", "dmfx.simulate("):
+        assert word in out
+
+
+@pytest.mark.parametrize("kind", ["bifurcation", "portrait", "trajectory", "autocorrelation", "power_spectrum", "fft"])
+def test_plot(archive_file, tmp_path, capsys, kind):
+    status, out, err = run(capsys, "plot", archive_file, kind, tmp_path / f"{kind}.png")
+    assert (status, err) == (0, "")
+    assert (tmp_path / f"{kind}.png").stat().st_size > 5000
+
+
+def test_plot_of_a_section(archive_file, tmp_path, capsys):
+    picture = tmp_path / "section.png"
+    assert run(capsys, "plot", archive_file, "bifurcation", picture, "--plane", 1)[0] == 0
+    status, _, err = run(capsys, "plot", archive_file, "bifurcation", picture)
+    assert status == 2
+    assert "exists already" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "COMMAND"),
+        (["paint"], "invalid choice: 'paint'"),
+        (["reproduce", "figure9"], "there is no figure 'figure9': expected one of figure3a"),
+        (["reproduce", "3a", "--formats", "nc,gif"], "formats must be one of 'nc', 'png', 'html', 'zarr', not 'gif'"),
+        (["reproduce", "3a", "--workers", "0"], "workers must be a whole number of at least 1, not 0"),
+        (["reproduce", "3a", "--workers", "1", "--scheduler", "tcp://127.0.0.1:1"], "not allowed with"),
+        (["simulate", "x.nc", "--beta", "hot", "--steps", "3"], "'hot' is not a number, a list such as"),
+        (["simulate", "x.nc", "--beta", "0:1", "--steps", "3"], "or a range START:STOP:COUNT"),
+        (["simulate", "x.nc", "--beta", "nan", "--steps", "3"], "beta must be .* not nan"),
+        (["simulate", "x.nc", "--beta=-1", "--steps", "0"], "2 problems: beta .*; steps"),
+        (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--weights", "gold:3"], "there is no 'gold'"),
+        (
+            ["simulate", "x.nc", "--beta", "1", "--steps", "3", "--weights", "segments:a"],
+            "expected segments:M,SEGMENTS",
+        ),
+        (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--seed", "1.5"], "'1.5' is not a whole number"),
+        (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--context-size", "8"], "goes with drawn weights"),
+        (["simulate", "x.csv", "--beta", "1", "--steps", "3", "--workers", "1"], "x.csv"),
+        (["info", "missing.nc"], "missing.nc"),
+        (["plot", "missing.nc", "portrait", "x.png"], "missing.nc"),
+        (["plot", "missing.nc", "sculpture", "x.png"], "invalid choice: 'sculpture'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *words)
+    assert status == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1, err
+
+    assert re.search(message, err), err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_answers_at_the_scheduler(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("dmfx.cluster.CONNECT_SECONDS", 1)
+    status, _, err = run(capsys, "reproduce", "4", "--scheduler", "tcp://127.0.0.1:9", "--output", tmp_path)
+    assert status == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_files_that_are_there_are_kept(capsys, tmp_path):
+    there = tmp_path / "poc_lopez_2024_figure4.png"
+    there.write_text("mine")
+    status, _, err = run(capsys, "reproduce", "4", "--output", tmp_path, "--workers", "1")
+    assert status == 2
+    assert "poc_lopez_2024_figure4.png exists already" in err
+    assert there.read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_reproduce_on_a_scheduler_that_is_there(tmp_path):
+    """A real `dask scheduler` and worker in processes of their own, found by address."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        words = ["reproduce", "figure5", "--scheduler", cluster.scheduler_address, "--output", str(tmp_path)]
+        done = subprocess.run(
+            [sys.executable, "-c", f"from dmfx.cli import main; raise SystemExit(main({words!r}))"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONWARNINGS": "default"},
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {f"poc_lopez_2024_figure5.{suffix}" for suffix in ("nc", "png", "html")}
+    ds = dmfx.open(tmp_path / "poc_lopez_2024_figure5.nc")
+    assert ds.dmft.model == dmfx.SelfAttention.paper()
+    assert ds["power"].sizes["frequency"] == 10_001
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_lazy_and_found_by_short_names(name):
+    assert find_figure(name.removeprefix("figure")) is FIGURES[name]
+    ds = FIGURES[name].compute()
+    assert all(variable.chunks is not None for variable in ds.data_vars.values())
+
+
+def test_a_diagram_tells_periodic_from_chaotic(tmp_path):
+    """Figure 3a at nine values of β, through the code that makes it."""
+    ds = diagram(np.array([0.3, 0.9, 1.2, 1.24, 1.255, 1.26, 1.28, 2.0, 3.0]), (-1.0, 1.0), steps=3000).compute()
+    assert ds["period"].to_numpy().ravel().tolist() == [4, 4, 4, 4, 0, 0, 0, 0, 24]
+    assert (ds["density"].sum("value") == 3000).all()
+    assert (ds["section_density"] <= ds["density"]).all()
+    assert int(ds["section_density"].sel(beta=1.28).sum()) > 0
+    occupied = (ds["density"] > 0).sum("value").to_numpy().ravel()
+    assert occupied[0] <= 4
+    assert occupied[6] > 200
+
+
+def test_unknown_formats_are_refused_before_computing(tmp_path):
+    with pytest.raises(ValueError, match="formats must be one of"):
+        make_figure(find_figure("3a"), tmp_path, formats=["pdf"])
