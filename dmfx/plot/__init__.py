@@ -1,0 +1,26 @@
+"""Pictures of trajectories and of what the analyses return, as HoloViews objects.
+
+Every function takes a Dataset: trajectories, which it analyses first, or the result of the analysis. The
+libraries that draw take seconds to import and are imported by the first picture.
+"""
+
+from dmfx.plot._namespace import Plots
+from dmfx.plot.autocorrelation import autocorrelation
+from dmfx.plot.bifurcation import bifurcation
+from dmfx.plot.poincare import poincare
+from dmfx.plot.portrait import portrait
+from dmfx.plot.saving import save
+from dmfx.plot.spectrum import fft, power_spectrum
+from dmfx.plot.trajectory import trajectory
+
+__all__ = [
+    "Plots",
+    "autocorrelation",
+    "bifurcation",
+    "fft",
+    "poincare",
+    "portrait",
+    "power_spectrum",
+    "save",
+    "trajectory",
+]

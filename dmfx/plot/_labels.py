@@ -1,0 +1,97 @@
+"""Texts of axes, legends and panels, made from the attributes of the data."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import xarray as xr
+
+from dmfx.variables import COORDINATES, VARIABLES
+
+__all__ = ["axis_label", "fold", "overlap_label", "overlap_symbol", "panel_title", "plane_label"]
+
+#: Units as they are read aloud.
+UNITS = {"1": "", "step": "steps", "cycles/step": "cycles per step"}
+
+#: Unicode has no superscript q that fonts would know.
+SUPERSCRIPTS = {"^o": "ᵒ", "^v": "ᵛ", "^k": "ᵏ"}
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+#: Pixels that a letter of a label takes on average.
+LETTER = 8.5
+
+
+def _attrs(ds: xr.Dataset, name: str) -> dict[str, str]:
+    entry = VARIABLES.get(name) or COORDINATES.get(name)
+    return {"long_name": name} | (entry.attrs if entry else {}) | (ds[name].attrs if name in ds else {})
+
+
+def _raised(symbol: str) -> str:
+    for plain, raised in SUPERSCRIPTS.items():
+        symbol = symbol.replace(plain, raised)
+    return symbol
+
+
+def axis_label(ds: xr.Dataset, name: str) -> str:
+    """Name, symbol and units of a variable or coordinate.
+
+    Examples
+    --------
+    >>> axis_label(xr.Dataset(), "frequency")
+    'frequency f (cycles per step)'
+    """
+    attrs = _attrs(ds, name)
+    units = UNITS.get(attrs.get("units", "1"), attrs.get("units"))
+    parts = attrs["long_name"].split(",")[0], _raised(attrs.get("symbol", "")), f"({units})" if units else ""
+    return " ".join(part for part in parts if part)
+
+
+def overlap_symbol(ds: xr.Dataset, variable: str, pattern: object) -> str:
+    """Symbol of one pattern's overlap.
+
+    Examples
+    --------
+    >>> overlap_symbol(xr.Dataset(), "m_o_semantic", 0)
+    'mᵒ₀'
+    """
+    symbol, text = _raised(_attrs(ds, variable).get("symbol") or variable), str(pattern)
+    return symbol + (text.translate(SUBSCRIPTS) if text.isdecimal() else f" {text}")
+
+
+def overlap_label(ds: xr.Dataset, variable: str, pattern: object) -> str:
+    """Name and symbol of one pattern's overlap."""
+    name = _attrs(ds, variable)["long_name"].split(",")[0]
+    return f"{name} {overlap_symbol(ds, variable, pattern)}"
+
+
+def plane_label(ds: xr.Dataset, attrs: dict[str, object]) -> str:
+    """The equation of the plane that an analysis noted in its attributes, empty if there is none.
+
+    Examples
+    --------
+    >>> plane_label(xr.Dataset(), {"variable": "m_o", "plane": "pattern 1 = 0"})
+    'mᵒ₁ = 0'
+    """
+    variable, found, equation = str(attrs.get("plane", "")).partition("pattern ")
+    pattern, _, value = equation.partition(" = ")
+    return f"{overlap_symbol(ds, variable.strip() or attrs['variable'], pattern)} = {value}" if found else ""
+
+
+def fold(text: str, length: int) -> str:
+    """Break a label into lines that fit an axis of some pixels."""
+    return "\n".join(textwrap.wrap(text, max(int(length / LETTER), 10), break_long_words=False))
+
+
+def panel_title(point: xr.DataArray | xr.Dataset, dims: list[str]) -> str:
+    """Say where in the sweep a point is, by the dims that tell panels apart."""
+    return ", ".join(f"{_symbol(point, dim)} = {_number(point[dim].item())}" for dim in dims)
+
+
+def _symbol(point: xr.DataArray | xr.Dataset, dim: str) -> str:
+    known = COORDINATES[dim].symbol if dim in COORDINATES else ""
+    return point[dim].attrs.get("symbol") or known or dim
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
