@@ -187,3 +187,12 @@ def test_a_diagram_tells_periodic_from_chaotic(tmp_path):
 def test_unknown_formats_are_refused_before_computing(tmp_path):
     with pytest.raises(ValueError, match="formats must be one of"):
         make_figure(find_figure("3a"), tmp_path, formats=["pdf"])
+
+
+def test_an_archive_cut_in_half_is_refused_by_name(archive_file, tmp_path, capsys):
+    half = tmp_path / "half.nc"
+    half.write_bytes(archive_file.read_bytes()[: archive_file.stat().st_size // 2])
+    status, out, err = run(capsys, "info", half)
+    assert (status, out) == (2, "")
+    assert "half.nc" in err
+    assert len(err.splitlines()) == 1

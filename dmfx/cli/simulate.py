@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dmfx import analysis, archive, weights
+from dmfx.archive.placing import check_target
 from dmfx.cli.options import add_cluster_options, integers, numbers
 from dmfx.cluster import cluster
 from dmfx.models import SelfAttention
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
     )
     if options.reduce:
         ds = REDUCTIONS[options.reduce](ds)
-    archive.check_target(options.output, overwrite=options.overwrite)
+    check_target(options.output, options.overwrite)
     started = time.perf_counter()
     with cluster(options.workers, options.scheduler):
         path = archive.save(ds, options.output, overwrite=options.overwrite, progress=True)

@@ -94,7 +94,7 @@ def _figure_3a() -> xr.Dataset:
 
 
 def _figure_3b() -> xr.Dataset:
-    return diagram(np.linspace(1.24, 1.28, N_BETA), (-0.6, 0.2))
+    return diagram(np.linspace(1.24, 1.28, N_BETA), (-0.5, 0.5))
 
 
 def _figure_4() -> xr.Dataset:
