@@ -20,7 +20,7 @@ LANES = 16
 
 
 def step_cost(n_patterns: int, context_size: int, n_columns: int) -> float:
-    """Estimated seconds of one step of one point, from measurements at 3 to 10 patterns; a guide for chunk sizes only."""
+    """Estimated seconds of one step of one point: a guide for chunk sizes only."""
     transcendental = n_columns + context_size
     products = 5 * n_columns * n_patterns + 2 * context_size * n_patterns
     return 1.2e-9 * transcendental + 0.12e-9 * products
@@ -62,8 +62,8 @@ def parse_chunks(
     problems
         Where problems are recorded.
     chunks
-        ``"auto"``; an integer for every sweep dim (-1: whole); or a mapping from dim to ``"auto"``, an integer or a tuple of
-        chunk sizes. A dim that a mapping lacks stays whole, as in xarray.
+        ``"auto"``; an integer for every sweep dim (-1: whole); or a mapping from dim to ``"auto"``, an integer or a
+        tuple of chunk sizes. A dim that a mapping lacks stays whole, as in xarray.
     sizes, steps
         Sizes of the sweep dims, and of ``step``.
     default

@@ -64,24 +64,26 @@ def simulate(
     epsilon
         ε, weight of the position, from 0 to 1. None is the model's; a 1-D array adds the dim ``epsilon``.
     initial
-        Where runs start. None: the model's ``start``. A Dataset with ``final_attention`` (…, context, pattern; context 0
-        is the newest) and ``final_phase``: at the end of another run, or at a context built by hand; its sweep dims are
-        matched by label, or broadcast if of size 1. ``"random"``: ``starts`` contexts with values uniform in [-1, 1], along the dim ``initial``.
-        An integer: from the token that is this output pattern. An array: from a token of given spins by column.
+        Where runs start. None: the model's ``start``. A Dataset with ``final_attention`` (…, context, pattern;
+        context 0 is the newest) and ``final_phase``: at the end of another run, or at a context built by hand; its
+        sweep dims are matched by label, or broadcast if of size 1. ``"random"``: ``starts`` contexts with values
+        uniform in [-1, 1], along the dim ``initial``. An integer: from the token that is this output pattern. An
+        array: from a token of given spins by column.
     starts
         Number of random starts.
     variables
         Which of m_o_semantic, attention, m_o, m_v, m_q, m_k to keep.
     chunks
-        Chunk sizes, as in xarray: ``"auto"`` for tasks of about half a second, an integer for every sweep dim, or a mapping that
-        may include ``step``. They never change a result.
+        Chunk sizes, as in xarray: ``"auto"`` for tasks of about half a second, an integer for every sweep dim, or a
+        mapping that may include ``step``. They never change a result.
 
     Returns
     -------
     xr.Dataset
-        Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern). Beside the variables asked for: ``final_attention``
-        and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights by ``seed``. Step t has the token
-        made from attention A(t-1), its overlaps m(t), and the attention A(t) that it computes.
+        Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern). Beside the variables asked for:
+        ``final_attention`` and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights
+        by ``seed``. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention A(t) that
+        it computes.
 
     Raises
     ------
@@ -138,8 +140,8 @@ def simulate(
         and len(block_sizes["step"]) > 1
     ):
         problems.say(
-            "chunks: a run from a token fills its context first: the first chunk along step, with the transient, must have "
-            f"at least {model.context_size - 1} steps"
+            "chunks: a run from a token fills its context first: the first chunk along step, with the transient, "
+            f"must have at least {model.context_size - 1} steps"
         )
     problems.raise_any()
 

@@ -1,8 +1,8 @@
 """What a task of a sweep does, and the graph of all tasks.
 
 One layer of kernel calls, each returning all variables of its chunk; one thin layer of getters per variable. However
-many variables are computed together, each chunk's kernel runs once. Along ``step``, each chunk goes on from the end of the
-one before.
+many variables are computed together, each chunk's kernel runs once. Along ``step``, each chunk goes on from the end of
+the one before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
 from dmfx.models.self_attention import SelfAttention
-from dmfx.models.start import Context, Token
+from dmfx.models.start import Context
 from dmfx.starts import FromRun, RandomContexts, Start, random_context
 
 __all__ = ["STATUS", "Block", "build_arrays"]

@@ -491,7 +491,7 @@ def _odd_part(correlation: np.ndarray, among_output: int | None = None) -> np.nd
     """2^-(M-1) Σ_S Π_{b∈S} σ_b c_b over the odd subsets S, for every σ; shape (..., 2^(M-1)).
 
     Closed form: [Π_b (1 + σ_b c_b) - Π_b (1 - σ_b c_b)] / 2. With ``among_output`` = a, the sum is that of
-    ⟨w^o_a Π_S w^o_b⟩ for independent spins of means c: a factor c_b for every b in the symmetric difference of S and {a}.
+    ⟨w^o_a Π_S w^o_b⟩ for independent spins of means c: a factor c_b for every b in S or {a}, but not in both.
     """
     m = correlation.shape[-1]
     sigma = sign_vectors(m)

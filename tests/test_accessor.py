@@ -45,5 +45,5 @@ def test_a_derived_dataset_has_its_own_accessor(ds):
 
 
 def test_a_dataset_without_a_model_says_so():
-    with pytest.raises(ValueError, match="no attribute dmfx_model; expected one from dmfx.simulate or dmfx.open"):
+    with pytest.raises(ValueError, match=r"no attribute dmfx_model; expected one from dmfx\.simulate or dmfx\.open"):
         _ = xr.Dataset({"m": ("step", np.zeros(3))}).dmft.model

@@ -76,7 +76,7 @@ def test_info(archive_file, capsys):
 
 @pytest.mark.parametrize("kind", ["bifurcation", "portrait", "trajectory", "autocorrelation", "power_spectrum", "fft"])
 def test_plot(archive_file, tmp_path, capsys, kind):
-    status, out, err = run(capsys, "plot", archive_file, kind, tmp_path / f"{kind}.png")
+    status, _, err = run(capsys, "plot", archive_file, kind, tmp_path / f"{kind}.png")
     assert (status, err) == (0, "")
     assert (tmp_path / f"{kind}.png").stat().st_size > 5000
 

@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "simulate",
         help="run a sweep and keep it in an archive",
-        description="Run the mean-field dynamics over a sweep and keep the Dataset, or a reduction of it, in an archive.",
+        description="Run the mean-field dynamics over a sweep; keep the Dataset, or a reduction of it, in an archive.",
         epilog="Values: 1.27, a list 1.2,1.27, or a range START:STOP:COUNT with both ends (seeds: START:STOP).",
     )
     parser.add_argument("output", help="archive to write: .nc or .zarr")

@@ -302,7 +302,6 @@ def run(
 
 def _fill(work: np.ndarray, rows: Rows, points: Points, lanes: np.ndarray) -> None:
     """Write the parameters, weights and start of a block's points into its workspace."""
-    n_columns = points.field.shape[-1]
     context_size, n_patterns = points.attention.shape[1:]
     realisation = points.realisation[lanes]
     epsilon = points.epsilon[lanes]

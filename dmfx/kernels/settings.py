@@ -8,5 +8,5 @@ second, and Numba's cache does not notice an edit in another file.
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 
-#: For functions that only kernels call: without the wrappers for Python and C, which cost a quarter of the compile time.
+#: For functions that only kernels call: without the wrappers for Python and C, a quarter of the compile time.
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}

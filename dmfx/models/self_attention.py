@@ -48,15 +48,15 @@ class Realisation(NamedTuple):
 
 @dataclass(frozen=True, init=False, eq=False)
 class SelfAttention:
-    """A self-attention layer as an asymmetric Hopfield network, systems A and B of the theory.
+    r"""A self-attention layer as an asymmetric Hopfield network, systems A and B of the theory.
 
     With M patterns (features) and a context of L tokens, the attention value A evolves by
 
     .. math::
 
-        s_j = \\tanh(β Σ_a w^o_{a,j} A_a), \\quad
-        m^α_a = (1-ε) Σ_j p_j w^α_{a,j} s_j + ε P^α_a(φ), \\quad
-        A' = Σ_d \\mathrm{softmax}_d\\left(\\tfrac{γ}{\\sqrt M} m^q · m^k(d)\\right) m^v(d).
+        s_j = \tanh(β Σ_a w^o_{a,j} A_a), \quad
+        m^α_a = (1-ε) Σ_j p_j w^α_{a,j} s_j + ε P^α_a(φ), \quad
+        A' = Σ_d \mathrm{softmax}_d\left(\tfrac{γ}{\sqrt M} m^q · m^k(d)\right) m^v(d).
 
     Parameters
     ----------
@@ -170,10 +170,8 @@ class SelfAttention:
     def token_overlaps(self, seed: int, token: Token, epsilon: float) -> np.ndarray:
         """Overlaps m^α of a start token at phase 0, shape (matrix, pattern)."""
         real = self.realisation(seed)
-        if token.spins is None:
-            spins = real.field[token.pattern]
-        else:
-            spins = self.weights.spins_by_type(np.array(token.spins))
+        given = token.spins is not None
+        spins = self.weights.spins_by_type(np.array(token.spins)) if given else real.field[token.pattern]
         return (1 - epsilon) * (real.overlap * spins).sum(axis=-1) + epsilon * real.drive[0]
 
     def with_epsilon(self, epsilon: float) -> SelfAttention:
