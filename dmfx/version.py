@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import metadata
 
 __all__ = ["dmfx_version", "versions"]
 
 
+@functools.cache
 def dmfx_version() -> str:
     """Version of the installed dmfx, ``"unknown"`` when it runs from a bare checkout.
 
@@ -21,6 +23,7 @@ def dmfx_version() -> str:
         return "unknown"
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of dmfx and of the packages that a result depends on."""
     packages = ("numpy", "numba", "llvmlite", "xarray", "dask", "distributed")

@@ -163,7 +163,8 @@ def _density(
         task = partial(task, height=section.value, tolerance=tolerance)
         arrays, prefix = [values, section.heights], "section_"
     counts = map_blocks(task, *arrays, step=1, pattern=bins + 1, dtype=np.uint32)
-    counts = counts.sum("step", dtype=np.uint32)
+    # Each block of steps has counts of its own; adding up a single one would cost a pass over all counts.
+    counts = counts.isel(step=0) if counts.sizes["step"] == 1 else counts.sum("step", dtype=np.uint32)
     edges = np.linspace(low, high, bins + 1)
     density = counts.isel(pattern=slice(bins)).rename(pattern="value")
     density = density.assign_coords(value=(edges[:-1] + edges[1:]) / 2)

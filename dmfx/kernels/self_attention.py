@@ -26,6 +26,7 @@ from dmfx.kernels.lanes import (
     spread,
     store,
     tanh,
+    workspace,
 )
 from dmfx.kernels.settings import INNER, OPTIONS
 
@@ -215,6 +216,9 @@ def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transi
             make_token(work, rows, n_patterns, context_size, n_columns, context_size - d)
         tokens = context_size - 1
     n_recorded = len(recorded)
+    needs_output = False
+    for v in range(n_recorded):
+        needs_output |= recorded[v, 0] == rows.semantic or recorded[v, 0] == rows.output
     buffered = 0
     slot = -1
     for t in range(transient + steps):
@@ -224,7 +228,8 @@ def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transi
         attend(work, rows, n_patterns, context_size, slot, tokens)
         if t < transient or n_recorded == 0:
             continue
-        output_overlap(work, rows, n_patterns, n_columns, slot)
+        if needs_output:
+            output_overlap(work, rows, n_patterns, n_columns, slot)
         for v in range(n_recorded):
             source = recorded[v, 0] + slot * recorded[v, 1]
             target = rows.buffer + (v * _BUFFERED + buffered) * n_patterns
@@ -276,7 +281,7 @@ def run(
     out = np.empty((len(record), n_points, steps, n_patterns))
     flat_out = out.reshape(len(record), n_points, steps * n_patterns)
     final_attention = np.empty((n_points, context_size, n_patterns))
-    work = np.empty((rows.end, WIDTH))
+    work = workspace(rows.end)
     for block in range(blocks(n_points)):
         _fill(work, rows, points, lanes_of(block, n_points))
         first = block * WIDTH

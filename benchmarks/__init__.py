@@ -1,0 +1,1 @@
+"""What dmfx costs, each number beside a floor measured in the same run. See README.md."""
