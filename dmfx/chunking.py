@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 
 from dask.array.core import normalize_chunks
@@ -11,12 +12,14 @@ from dmfx.validation import Problems
 
 __all__ = ["default_chunks", "parse_chunks", "step_cost"]
 
-#: A task should outweigh the few milliseconds that a scheduler spends on it.
-TARGET_SECONDS = 0.5
+#: Long enough to outweigh the few milliseconds that a scheduler spends on a task, short enough to see it advance.
+TARGET_SECONDS = 2.0
 #: One variable's chunk; several are in flight at once.
 TARGET_BYTES = 64 * 2**20
 #: Points that a kernel advances together (`dmfx.kernels.lanes.WIDTH`, not imported: it would load the compiler).
 LANES = 16
+#: A scheduler takes about a millisecond a task, and the graph a kilobyte.
+MOST_TASKS = 10**6
 
 
 def step_cost(n_patterns: int, context_size: int, n_columns: int) -> float:
@@ -27,9 +30,16 @@ def step_cost(n_patterns: int, context_size: int, n_columns: int) -> float:
 
 
 def default_chunks(
-    sizes: Mapping[str, int], *, transient: int, steps: int, n_patterns: int, cost: float
+    sizes: Mapping[str, int],
+    *,
+    transient: int,
+    steps: int,
+    n_patterns: int,
+    cost: float,
+    point_bytes: int,
+    seed_bytes: int,
 ) -> dict[str, int]:
-    """Chunk sizes that make tasks of about half a second and bounded memory.
+    """Chunk sizes that make tasks of a few seconds at most and of bounded memory.
 
     Parameters
     ----------
@@ -39,15 +49,18 @@ def default_chunks(
         Shape of each point's trajectory.
     cost
         Seconds of one step of one point.
+    point_bytes, seed_bytes
+        Memory of one point's state and of one realisation of the weights.
     """
     step_bytes = 8 * n_patterns
     step_chunk = max(min(steps, TARGET_BYTES // (LANES * step_bytes)), 1)
-    by_memory = TARGET_BYTES // (step_chunk * step_bytes)
+    by_memory = TARGET_BYTES // max(step_chunk * step_bytes, point_bytes)
     by_time = int(TARGET_SECONDS / (cost * (transient + step_chunk)))
     points = max(LANES, min(by_memory, by_time) // LANES * LANES)
+    most = {"seed": max(1, TARGET_BYTES // seed_bytes)}
     chunks = {}
     for dim in reversed(sizes):
-        chunks[dim] = max(1, min(sizes[dim], points))
+        chunks[dim] = max(1, min(sizes[dim], points, most.get(dim, points)))
         points //= chunks[dim]
     return {dim: chunks[dim] for dim in sizes} | {"step": step_chunk}
 
@@ -71,10 +84,10 @@ def parse_chunks(
     """
     shape = {**sizes, "step": steps}
     whole = {dim: -1 for dim in shape}
-    if chunks == "auto":
+    if isinstance(chunks, str) and chunks == "auto":
         wanted = dict(default)
-    elif isinstance(chunks, int) and not isinstance(chunks, bool):
-        wanted = whole | {dim: chunks for dim in sizes}
+    elif isinstance(chunks, numbers.Integral) and not isinstance(chunks, bool):
+        wanted = whole | {dim: int(chunks) for dim in sizes}
     elif isinstance(chunks, Mapping):
         for dim in chunks:
             if dim not in shape:
@@ -86,11 +99,19 @@ def parse_chunks(
         wanted = whole
     normal = {}
     for dim, size in shape.items():
+        whole_number = isinstance(wanted[dim], numbers.Integral) and wanted[dim] > 0
+        if whole_number and size / wanted[dim] > MOST_TASKS:
+            problems.say(f"chunks: dim {dim!r} of size {size} would be cut into more than {MOST_TASKS} chunks")
+            normal[dim] = (size,)
+            continue
         try:
             (normal[dim],) = normalize_chunks((wanted[dim],), (size,))
-            if not all(isinstance(c, int) and c > 0 for c in normal[dim]) or not math.isfinite(sum(normal[dim])):
+            if not all(isinstance(c, int) and c > 0 for c in normal[dim]):
                 raise ValueError
         except (TypeError, ValueError, ZeroDivisionError):
-            problems.say(f"chunks: {wanted[dim]!r} does not divide dim {dim!r} of size {size}")
+            problems.say(f"chunks: dim {dim!r} of size {size} cannot be cut into {wanted[dim]!r}")
             normal[dim] = (size,)
+    tasks = math.prod(len(c) for c in normal.values())
+    if tasks > MOST_TASKS:
+        problems.say(f"the sweep has {tasks} tasks, at most {MOST_TASKS} are possible: fewer points or larger chunks")
     return normal

@@ -51,7 +51,7 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise ConnectionError(
                 f"no Dask scheduler answers at {scheduler} ({error}); is `dask scheduler` running there, and is the "
                 "address the one that it printed?"
@@ -65,6 +65,7 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
             n_workers=workers or os.cpu_count(),
             threads_per_worker=1,
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": ":0"},  # otherwise port 8787 is taken, dashboard or not
             silence_logs=logging.ERROR,
         ) as local,
         Client(local) as client,

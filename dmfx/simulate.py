@@ -23,6 +23,8 @@ from dmfx.weights import MATRICES
 
 __all__ = ["simulate"]
 
+#: Steps that one run keeps; the coordinate ``step`` alone is then 0.8 GB.
+MOST_STEPS = 10**8
 REFERENCES = (
     "Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks, arXiv:2406.07247 (2024)"
 )
@@ -58,7 +60,7 @@ def simulate(
     seed
         Realisations of the quenched weights. If the model's weights and position weights are given, all are equal.
     steps
-        Steps to keep.
+        Steps to keep, at most 1e8; go on from the final state for more.
     transient
         Steps to discard before.
     epsilon
@@ -74,7 +76,7 @@ def simulate(
     variables
         Which of m_o_semantic, attention, m_o, m_v, m_q, m_k to keep.
     chunks
-        Chunk sizes, as in xarray: ``"auto"`` for tasks of about half a second, an integer for every sweep dim, or a
+        Chunk sizes, as in xarray: ``"auto"`` for tasks of a few seconds at most, an integer for every sweep dim, or a
         mapping that may include ``step``. They never change a result.
 
     Returns
@@ -83,7 +85,8 @@ def simulate(
         Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern). Beside the variables asked for:
         ``final_attention`` and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights
         by ``seed``. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention A(t) that
-        it computes.
+        it computes. A run from a token can go on once its context has filled, after L - 1 steps; before that,
+        ``final_attention`` has NaN at the lags that are missing.
 
     Raises
     ------
@@ -118,12 +121,13 @@ def simulate(
             model = model.with_epsilon(float(values[0]))
         else:
             axes["epsilon"] = values
-    steps = problems.count("steps", steps)
-    transient = problems.count("transient", transient, minimum=0) if transient != 0 else 0
+    labels_known = not problems.messages
+    steps = problems.count("steps", steps, maximum=MOST_STEPS)
+    transient = problems.count("transient", transient, minimum=0)
     record = _parse_variables(problems, variables)
     start, added = parse_initial(problems, initial, starts, model, axes)
     axes |= added
-    if isinstance(start, FromRun) and not problems.messages:
+    if isinstance(start, FromRun) and labels_known:
         start = align(problems, start, axes)
     sizes = {dim: len(labels) for dim, labels in axes.items()}
     default = default_chunks(
@@ -132,6 +136,8 @@ def simulate(
         steps=steps,
         n_patterns=model.n_patterns,
         cost=step_cost(model.n_patterns, model.context_size, model.weights.n_columns),
+        point_bytes=8 * model.context_size * model.n_patterns,
+        seed_bytes=2 * 8 * model.n_patterns * (5 * model.weights.n_columns + 4 * model.context_size),
     )
     block_sizes = parse_chunks(problems, chunks, sizes, steps, default)
     if (

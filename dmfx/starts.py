@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import dask.array as da
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from dmfx.models.self_attention import SelfAttention
-from dmfx.models.start import Context, Token, check_context, parse_start
+from dmfx.models.start import STATE_DIMS, Context, Token, context_of, parse_start
 from dmfx.validation import Problems
+from dmfx.variables import VARIABLES
 from dmfx.weights import START_STREAM, generator
 
 __all__ = ["FromRun", "RandomContexts", "Start", "parse_initial", "random_context"]
@@ -50,6 +50,10 @@ class FromRun:
         return tuple(arrays)
 
 
+#: Names that the Dataset of a sweep has for other things.
+RESERVED = {"step", "context", "pattern", "column", "matrix", "bit", *VARIABLES}
+MOST_STARTS = 10**6
+
 Start = Token | Context | RandomContexts | FromRun
 
 
@@ -75,29 +79,29 @@ def parse_initial(
         Dims that the starts bring along, with their labels.
     """
     if isinstance(initial, str):
-        problems.choice("initial", initial, ["random"])
-        if starts is None:
+        if problems.choice("initial", initial, ["random"]) == initial and starts is None:
             problems.say("initial='random' needs starts=, the number of random starts")
-        number = problems.count("starts", 1 if starts is None else starts)
+        number = problems.count("starts", 1 if starts is None else starts, maximum=MOST_STARTS)
         return RandomContexts(number), {"initial": np.arange(number)}
     if starts is not None:
         problems.say("starts goes with initial='random' only")
     if initial is None:
         return model.start, {}
-    if isinstance(initial, xr.Dataset) and "final_attention" in initial:
-        check_context(problems, "initial", initial, model.n_patterns, model.context_size)
-        attention = initial["final_attention"]
+    if isinstance(initial, xr.Dataset):
+        state = context_of(problems, "initial", initial, model.n_patterns, model.context_size)
+        if state is None:
+            return model.start, {}
         added = {}
-        for dim in attention.dims:
-            if dim in ("context", "pattern") or dim in axes or attention.sizes[dim] == 1:
+        for dim, size in state.sizes.items():
+            if dim in STATE_DIMS or dim in axes or size == 1:
                 continue
             if dim == "epsilon":
-                problems.say("initial has the dim epsilon: give epsilon= as well, or select one value of it")
-            added[dim] = attention[dim].to_numpy()
-        phase = (
-            initial["final_phase"] if "final_phase" in initial else xr.zeros_like(attention.isel(context=0, pattern=0))
-        )
-        return FromRun(attention, phase), added
+                problems.say("initial has the dim epsilon: give epsilon= as an array, or select one value of it")
+            elif dim in RESERVED:
+                problems.say(f"initial has the dim {dim}, which means something else here: rename or select it")
+            else:
+                added[dim] = state[dim].to_numpy()
+        return FromRun(state["final_attention"], state["final_phase"]), added
     fraction = getattr(model.weights, "fraction", None)
     n_spins = None if fraction is None else len(fraction)
     return parse_start(problems, "initial", initial, model.n_patterns, model.context_size, n_spins), {}
@@ -105,31 +109,36 @@ def parse_initial(
 
 def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) -> FromRun:
     """Match the dims of another run to those of the sweep, by label, or broadcast where they have size 1."""
+    at = {}
+    for dim, labels in axes.items():
+        if start.attention.sizes.get(dim, 1) == 1:
+            continue
+        have = start.attention[dim].to_numpy()
+        if np.unique(have).size != have.size:
+            problems.say(f"initial has repeated labels along {dim}")
+            continue
+        at[dim] = _positions(have, labels)
+        missing = labels[at[dim] < 0]
+        if missing.size:
+            shown = ", ".join(f"{label:g}" for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
+            problems.say(f"initial has no {dim} = {shown} ({len(missing)} of {len(labels)} labels are missing)")
+    if problems.messages:
+        return start
     aligned = []
     for array in (start.attention, start.phase):
-        for dim, labels in axes.items():
-            if array.sizes.get(dim, 1) == 1:
-                continue
-            at = _positions(array[dim].to_numpy(), labels)
-            if (at < 0).any():
-                missing = labels[at < 0]
-                shown = ", ".join(f"{label:g}" for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
-                problems.say(f"initial has no {dim} = {shown} ({len(missing)} of {len(labels)} labels are missing)")
-                at = np.zeros(len(labels), dtype=int)
-            array = array.isel({dim: at})
-        array = array.drop_vars([name for name in array.coords])
-        array = array.squeeze([d for d in array.dims if d not in axes and array.sizes[d] == 1 and d not in _STATE_DIMS])
+        array = array.isel({dim: positions for dim, positions in at.items() if array.sizes.get(dim, 1) > 1})
+        array = array.drop_vars(list(array.coords))
+        array = array.squeeze([dim for dim in array.dims if dim not in axes and dim not in STATE_DIMS])
         array = array.expand_dims([dim for dim in axes if dim not in array.dims])
-        aligned.append(array.transpose(*axes, *(d for d in _STATE_DIMS if d in array.dims)))
+        aligned.append(array.transpose(*axes, *(dim for dim in STATE_DIMS if dim in array.dims)))
     return FromRun(*aligned)
-
-
-_STATE_DIMS = ("context", "pattern")
 
 
 def _positions(have: np.ndarray, want: np.ndarray) -> np.ndarray:
     """Position of each wanted label, -1 where there is none; floats that differ by rounding are the same label."""
-    index = pd.Index(have)
-    if have.dtype.kind != "f":
-        return index.get_indexer(want)
-    return index.get_indexer(want, method="nearest", tolerance=1e-12 * np.maximum(np.abs(want), 1))
+    order = np.argsort(have)
+    ordered = have[order]
+    after = np.clip(np.searchsorted(ordered, want), 1, len(have) - 1)
+    nearest = np.where(np.abs(ordered[after - 1] - want) <= np.abs(ordered[after] - want), after - 1, after)
+    tolerance = 1e-12 * np.maximum(np.abs(want), 1) if have.dtype.kind == "f" else 0
+    return np.where(np.abs(ordered[nearest] - want) <= tolerance, order[nearest], -1)

@@ -127,14 +127,22 @@ def _starts(
     if isinstance(start, Context):
         return np.broadcast_to(start.attention, shape), np.full(n_points, start.phase), None
     if isinstance(start, RandomContexts):
-        pairs = zip(label["seed"], label["initial"], strict=True)
-        return np.stack([random_context(s, i, *shape[1:]) for s, i in pairs]), np.zeros(n_points), None
+        pairs, which = _distinct(label["seed"], label["initial"])
+        contexts = np.stack([random_context(seed, number, *shape[1:]) for seed, number in pairs])
+        return contexts[which], np.zeros(n_points), None
     # Attention to a context of one token is its value overlap.
-    points = zip(label["seed"], epsilon, strict=True)
-    token = np.stack([model.token_overlaps(int(s), start, e) for s, e in points])
+    pairs, which = _distinct(label["seed"], epsilon)
+    token = np.stack([model.token_overlaps(seed, start, e) for seed, e in pairs])[which]
     attention = np.full(shape, np.nan)
     attention[:, 0] = token[:, 1]
     return attention, np.full(n_points, 1), token
+
+
+def _distinct(seed: np.ndarray, other: np.ndarray) -> tuple[list[tuple], np.ndarray]:
+    """Distinct pairs among the points, and which of them each point has."""
+    number = {pair: i for i, pair in enumerate(dict.fromkeys(zip(seed.tolist(), other.tolist(), strict=True)))}
+    which = [number[pair] for pair in zip(seed.tolist(), other.tolist(), strict=True)]
+    return list(number), np.array(which)
 
 
 def build_arrays(

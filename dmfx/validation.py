@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["Problems", "describe"]
+__all__ = ["Problems", "describe", "real_numbers"]
+
+
+MAX_FLOAT = int(np.finfo(float).max)
 
 
 def describe(value: object) -> str:
@@ -67,13 +70,15 @@ class Problems:
             text = f"{self.call}: {len(self.messages)} problems: " + "; ".join(self.messages)
         raise (TypeError if self._only_types else ValueError)(text)
 
-    def count(self, argument: str, value: object, *, minimum: int = 1) -> int:
-        """A whole number of at least ``minimum``."""
+    def count(self, argument: str, value: object, *, minimum: int = 1, maximum: int = 2**53) -> int:
+        """A whole number of at least ``minimum`` and at most ``maximum``."""
         expected = f"a whole number of at least {minimum}"
         is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
         if not is_number:
             self.add(argument, expected, value, is_type=True)
-        elif not float(value).is_integer() or value < minimum:
+        elif value > maximum:
+            self.say(f"{argument} must be {expected} and at most {maximum:.0e}")
+        elif not value >= minimum or value != int(value):
             self.add(argument, expected, value)
         else:
             return int(value)
@@ -83,7 +88,7 @@ class Problems:
         """One finite number within bounds."""
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
             self.add(argument, f"a finite number{_bounds(minimum, maximum)}", value, is_type=True)
-        elif not np.isfinite(value) or not minimum <= value <= maximum:
+        elif not abs(value) < np.inf or abs(value) > MAX_FLOAT or not minimum <= value <= maximum:
             self.add(argument, f"a finite number{_bounds(minimum, maximum)}", value)
         else:
             return float(value)
@@ -102,11 +107,8 @@ class Problems:
         kind = "whole numbers" if integer else "finite numbers"
         expected = f"a number or a 1-D array of {kind}{_bounds(minimum, maximum)}"
         stand_in = np.zeros(1, dtype=np.int64 if integer else float)
-        try:
-            array = np.asarray(value)
-            if array.dtype == bool or array.dtype.kind not in "iuf":
-                raise TypeError
-        except (TypeError, ValueError):
+        array = real_numbers(value)
+        if array is None:
             self.add(argument, expected, value, is_type=True)
             return stand_in
         if array.ndim > 1 or array.size == 0:
@@ -135,6 +137,17 @@ class Problems:
             self.add(argument, "one of " + ", ".join(repr(option) for option in options), value)
             return options[0]
         return value
+
+
+def real_numbers(value: object) -> np.ndarray | None:
+    """The value as an array of integers or floats, or None where that would lose something."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        return None
+    if array.dtype.kind == "O" and all(type(each) is int and abs(each) <= MAX_FLOAT for each in array.ravel()):
+        array = array.astype(float)  # integers beyond 64 bits
+    return array if array.dtype.kind in "iuf" and not np.ma.is_masked(value) else None
 
 
 def _bounds(minimum: float, maximum: float) -> str:

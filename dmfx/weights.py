@@ -11,13 +11,14 @@ Sources: [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-16 and 
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import numpy as np
 
-from dmfx.validation import Problems
+from dmfx.validation import Problems, real_numbers
 
 __all__ = [
     "MATRICES",
@@ -36,6 +37,8 @@ MATRICES = ("o", "v", "q", "k")
 
 #: Ensembles over all sign vectors have 2^(M-1) column types; beyond this M they would not fit in a cache.
 MOST_PATTERNS_OF_ALL_SIGNS = 16
+#: Columns drawn one by one are in memory at once, before equal ones are merged.
+MOST_COLUMNS = 10**7
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class ColumnTypes:
     fraction: np.ndarray
 
 
-class Ensemble:
+class Ensemble(ABC):
     """A law of quenched weights. Its realisations are numbered by ``seed``.
 
     Attributes
@@ -72,13 +75,13 @@ class Ensemble:
     n_patterns: int
 
     @property
+    @abstractmethod
     def n_columns(self) -> int:
         """Number of column types J."""
-        raise TypeError(f"{type(self).__name__} does not say how many column types it has")
 
+    @abstractmethod
     def draw(self, seed: int) -> ColumnTypes:
         """Return the realisation with this number."""
-        raise TypeError(f"{type(self).__name__} cannot be drawn from")
 
     def spec(self) -> dict[str, object]:
         """Return what `ensemble_from_spec` needs to build an equal ensemble: JSON types only."""
@@ -94,7 +97,7 @@ class Ensemble:
 
 def generator(seed: int, stream: int, *more: int) -> np.random.Generator:
     """Random numbers of one realisation; each purpose has a stream of its own."""
-    return np.random.default_rng([int(seed), stream, *more])
+    return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(stream, *(int(n) for n in more))))
 
 
 WEIGHT_STREAM, POSITION_STREAM, START_STREAM = 0, 1, 2
@@ -196,7 +199,7 @@ class _GivenCorrelations(Ensemble):
         return 2 ** (self.n_patterns - 1)
 
     def draw(self, seed: int) -> ColumnTypes:
-        overlap = _product_closure(self.pairs)
+        overlap = _odd_part(self.pairs)
         sigma = sign_vectors(self.n_patterns)
         for subset, correlation in self.higher:
             instead = correlation - np.prod(self.pairs[:, :, list(subset)], axis=-1)
@@ -219,7 +222,7 @@ class _GaussianCorrelations(Ensemble):
         pairs = generator(seed, WEIGHT_STREAM).normal(0, self.scale, (4, m, m))
         upper = np.triu(pairs[0], 1)  # ⟨w^o_a w^o_b⟩ is symmetric
         pairs[0] = upper + upper.T + np.eye(m)
-        return _all_signs(_product_closure(np.clip(pairs, -1, 1)))
+        return _all_signs(_odd_part(np.clip(pairs, -1, 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +265,7 @@ def segments(n_patterns: int, n_segments: int = 3) -> Ensemble:
     """
     problems = Problems("segments")
     n_patterns = problems.count("n_patterns", n_patterns)
-    n_segments = problems.count("n_segments", n_segments)
+    n_segments = problems.count("n_segments", n_segments, maximum=MOST_COLUMNS)
     problems.raise_any()
     return _Segments(n_patterns, n_segments)
 
@@ -284,7 +287,7 @@ def random(n_patterns: int, size: int) -> Ensemble:
     """
     problems = Problems("random")
     n_patterns = problems.count("n_patterns", n_patterns)
-    size = problems.count("size", size)
+    size = problems.count("size", size, maximum=MOST_COLUMNS)
     problems.raise_any()
     return _Random(n_patterns, size)
 
@@ -311,7 +314,7 @@ def cycle(n_patterns: int, size: int | None = None) -> Ensemble:
     if size is None:
         _check_all_signs(problems, n_patterns)
     else:
-        size = problems.count("size", size)
+        size = problems.count("size", size, maximum=MOST_COLUMNS)
     problems.raise_any()
     return _Cycle(n_patterns, size)
 
@@ -364,6 +367,7 @@ def correlated(
         gaussian = distribution == "gaussian"
         return _GaussianCorrelations(n_patterns, scale) if gaussian else _UniformMeans(n_patterns)
     array = _real_array(problems, "pairs", pairs, "shape (4, patterns, patterns)", 3)
+    problems.raise_any()
     if array.shape[0] != 4 or array.shape[1] != array.shape[2]:
         problems.add("pairs", "an array of shape (4, patterns, patterns)", array)
         problems.raise_any()
@@ -376,6 +380,9 @@ def correlated(
     if not (np.array_equal(array[0], array[0].T) and np.all(np.diag(array[0]) == 1)):
         problems.say("pairs[0], the correlations of the output weights, must be symmetric with a diagonal of 1")
     extra = []
+    if higher is not None and not isinstance(higher, Mapping):
+        problems.add("higher", "a mapping from odd subsets of the patterns to arrays", higher, is_type=True)
+        higher = None
     for subset, values in dict(higher or {}).items():
         subset = tuple(subset) if isinstance(subset, (tuple, list, frozenset, set)) else (subset,)
         distinct = len(set(subset)) == len(subset) and set(subset) <= set(range(m))
@@ -383,9 +390,14 @@ def correlated(
             problems.say(f"higher: {subset!r} is not an odd subset of three or more of the {m} patterns")
             continue
         values = _real_array(problems, f"higher[{subset}]", values, f"shape (4, {m})", 2)
-        if values.shape != (4, m):
+        if values.size and values.shape != (4, m):
             problems.add(f"higher[{subset}]", f"an array of shape (4, {m})", values)
-        extra.append((tuple(sorted(int(b) for b in subset)), values))
+        elif np.abs(values).max(initial=0) > 1:
+            problems.say(f"higher[{subset}] must be correlations, within [-1, 1]")
+        key = tuple(sorted(int(b) for b in subset))
+        if key in dict(extra):
+            problems.say(f"higher: the subset {key} is given twice")
+        extra.append((key, values))
     problems.raise_any()
     return _GivenCorrelations(array, tuple(extra))
 
@@ -407,25 +419,40 @@ def given(o: object, v: object, q: object, k: object, *, fraction: object = None
         The same weights for every seed. Equal columns are merged.
     """
     problems = Problems("weights")
+    ensemble = parse_given(problems, {"o": o, "v": v, "q": q, "k": k}, fraction)
+    problems.raise_any()
+    return ensemble
+
+
+def parse_given(problems: Problems, weights: Mapping[str, object], fraction: object = None) -> Ensemble | None:
+    """The ensemble of given arrays, or None when a problem was recorded."""
+    unknown = set(weights) - {*MATRICES, "fraction"}
+    missing = set(MATRICES) - set(weights)
+    if unknown or missing:
+        problems.say(f"weights must have the keys o, v, q and k, not {', '.join(map(str, weights)) or 'none'}")
+        return None
+    fraction = weights.get("fraction", fraction)
+    known = len(problems.messages)
     arrays = [
         _real_array(problems, name, value, "shape (patterns, columns)", 2)
-        for name, value in zip(MATRICES, (o, v, q, k), strict=True)
+        for name, value in ((name, weights[name]) for name in MATRICES)
     ]
+    if len(problems.messages) > known:
+        return None
     if len({array.shape for array in arrays}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(MATRICES, arrays, strict=True))
         problems.say(f"o, v, q and k must have one shape (patterns, columns), not {shapes}")
-        problems.raise_any()
+        return None
     n = arrays[0].shape[1]
     if fraction is None:
         p = np.full(n, 1 / max(n, 1))
     else:
         p = _real_array(problems, "fraction", fraction, f"shape ({n},)", 1)
-        if p.shape != (n,):
+        if p.size and p.shape != (n,):
             problems.add("fraction", f"an array of shape ({n},), one for each column", p)
-        elif np.any(p <= 0) or not np.isclose(p.sum(), 1, rtol=0, atol=1e-9):
+        elif p.size and (np.any(p <= 0) or not np.isclose(p.sum(), 1, rtol=0, atol=1e-9)):
             problems.say(f"fraction must be positive with sum 1, not with sum {p.sum():g}")
-    problems.raise_any()
-    return _Given(np.stack(arrays), p)
+    return _Given(np.stack(arrays), p) if len(problems.messages) == known else None
 
 
 def ensemble_from_spec(spec: Mapping[str, object]) -> Ensemble:
@@ -507,11 +534,6 @@ def _odd_part(correlation: np.ndarray, among_output: int | None = None) -> np.nd
     return (plus - minus) / 2 / 2 ** (m - 1)
 
 
-def _product_closure(pairs: np.ndarray) -> np.ndarray:
-    """p_j w^α_{a,j} of given pairs, higher correlations being products of pairs over b."""
-    return _odd_part(pairs)
-
-
 def _all_signs(overlap: np.ndarray) -> ColumnTypes:
     n = overlap.shape[-1]
     return ColumnTypes(sign_vectors(overlap.shape[1]), np.ascontiguousarray(overlap), np.full(n, 1 / n))
@@ -540,18 +562,19 @@ def _check_all_signs(problems: Problems, n_patterns: int) -> None:
 
 
 def _real_array(problems: Problems, name: str, value: object, shape: str, ndim: int) -> np.ndarray:
-    """A finite float array; the problem, if any, is raised at once since shapes that follow depend on it."""
-    try:
-        array = np.array(value, dtype=float)
-    except (TypeError, ValueError):
+    """A finite float array of its own, or an empty one when a problem was recorded."""
+    array = real_numbers(value)
+    empty = np.zeros((0,) * ndim)
+    if array is None:
         problems.add(name, f"an array of real numbers of {shape}", value, is_type=True)
-        problems.raise_any()
+        return empty
     if array.ndim != ndim or array.size == 0:
         problems.add(name, f"an array of {shape}", array)
-        problems.raise_any()
+        return empty
+    array = np.array(array, dtype=float)
     if not np.isfinite(array).all():
         problems.say(f"{name} must be finite: it has {np.count_nonzero(~np.isfinite(array))} NaN or infinite values")
-        problems.raise_any()
+        return empty
     array.flags.writeable = False
     return array
 

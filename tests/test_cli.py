@@ -86,7 +86,10 @@ def test_plot_of_a_section(archive_file, tmp_path, capsys):
     assert run(capsys, "plot", archive_file, "bifurcation", picture, "--plane", 1)[0] == 0
     status, _, err = run(capsys, "plot", archive_file, "bifurcation", picture)
     assert status == 2
-    assert "exists already" in err
+    assert "section.png exists; --overwrite replaces it" in err
+    status, _, err = run(capsys, "plot", archive_file, "poincare", picture.with_name("other.png"))
+    assert status == 2
+    assert "poincare needs --plane PATTERN" in err
 
 
 @pytest.mark.parametrize(
@@ -110,6 +113,10 @@ def test_plot_of_a_section(archive_file, tmp_path, capsys):
         (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--seed", "1.5"], "'1.5' is not a whole number"),
         (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--context-size", "8"], "goes with drawn weights"),
         (["simulate", "x.csv", "--beta", "1", "--steps", "3", "--workers", "1"], "x.csv"),
+        (["simulate", "x.nc", "--beta", "1", "--steps", "9" * 400], "steps must be .* at most"),
+        (["simulate", "x.nc", "--beta", "0:3:100000000000000", "--steps", "3"], "not enough memory"),
+        (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--weights", "paper:3"], "paper takes no numbers"),
+        (["simulate", "x.nc", "--beta", "1", "--steps", "3", "--weights", "gaussian:3"], "expected gaussian:M,SCALE"),
         (["info", "missing.nc"], "missing.nc"),
         (["plot", "missing.nc", "portrait", "x.png"], "missing.nc"),
         (["plot", "missing.nc", "sculpture", "x.png"], "invalid choice: 'sculpture'"),

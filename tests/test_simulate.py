@@ -1,7 +1,6 @@
 """Sweeps: labels, laziness, invariance to the bit, continuation, published numbers, bad input."""
 
 import json
-import time
 from pathlib import Path
 
 import dask
@@ -78,12 +77,10 @@ def refuse_to_compute(*_args, **_kwargs):
 
 
 def test_lazy_and_immediate():
-    started = time.perf_counter()
     with dask.config.set(scheduler=refuse_to_compute):
         ds = dmfx.simulate(PAPER, beta=np.linspace(0, 3, 4001), gamma=220.0, steps=20_000, transient=100_000)
-    assert time.perf_counter() - started < 30  # computing it would take minutes in this test's processes
     assert all(isinstance(ds[name].data, da.Array) for name in ds.data_vars)
-    assert max(np.prod(ds["attention"].data.chunksize) * 8, 0) <= 2**27
+    assert np.prod(ds["attention"].data.chunksize) * 8 <= 2**26
 
 
 @pytest.mark.parametrize(
@@ -145,10 +142,23 @@ def test_starts_are_matched_by_label(whole):
     assert_same_bits(rest.drop_vars("step"), longer.drop_vars("step"))
 
 
+def test_goes_on_from_a_run_in_any_order(whole):
+    """Labels decide, not positions: a run whose β, lags, patterns and dims come in another order."""
+    order = np.random.default_rng(3).permutation(19)
+    shuffled = whole.isel(beta=order, context=[5, 0, 3, 1, 2, 4], pattern=[3, 1, 0, 2])
+    shuffled = shuffled.transpose("pattern", "seed", "context", "beta", ...)
+    rest, same = (sweep(transient=0, steps=5, initial=start).compute() for start in (shuffled, whole))
+    assert_same_bits(rest, same)
+
+
 def test_one_start_for_all_is_broadcast(whole):
     start = whole.isel(beta=[-1], gamma=0, seed=0, epsilon=0)
     rest = sweep(beta=[0.5, 1.5], gamma=3.0, seed=4, epsilon=None, transient=0, steps=5, initial=start).compute()
-    assert np.array_equal(rest["final_phase"], np.broadcast_to((start["final_phase"] + 5) % 6, (2, 1, 1)))
+    for b in (0.5, 1.5):
+        alone = sweep(
+            beta=b, gamma=3.0, seed=4, epsilon=None, transient=0, steps=5, initial=start.isel(beta=0)
+        ).compute()
+        assert alone["m_k"].to_numpy().tobytes() == rest["m_k"].sel(beta=[b]).to_numpy().tobytes()
 
 
 def test_one_phase_for_all_contexts(whole):
@@ -254,14 +264,38 @@ class Answer:
         ({"steps": 0}, ValueError, r"steps must be a whole number of at least 1, not 0 \(int\)"),
         ({"steps": 1.5}, ValueError, r"steps must be a whole number of at least 1, not 1.5 \(float\)"),
         ({"steps": True}, TypeError, "steps must be a whole number"),
+        ({"steps": 10**12}, ValueError, r"steps must be a whole number of at least 1 and at most 1e\+08"),
+        ({"steps": 10**400}, ValueError, r"steps must be .* at most 1e\+08"),
+        ({"beta": np.arange(2_000_000), "chunks": 1}, ValueError, "would be cut into more than 1000000 chunks"),
+        ({"beta": np.arange(3000), "gamma": np.arange(3000), "chunks": 2}, ValueError, "the sweep has 2250000 tasks"),
+        ({"beta": np.ma.array([1.0, 2.0], mask=[0, 1])}, TypeError, "beta must be"),
+        ({"beta": ["1", "2"]}, TypeError, "beta must be"),
+        ({"transient": False}, TypeError, "transient must be a whole number"),
+        ({"transient": np.array([1, 2])}, TypeError, "transient must be a whole number"),
+        ({"chunks": np.array([1, 2])}, TypeError, "chunks must be 'auto', an integer"),
+        ({"initial": [[1], [1, 2]]}, ValueError, "initial must be 3 spins, one for each column"),
+        (
+            {"initial": xr.Dataset({"final_attention": (("step", "context", "pattern"), np.zeros((2, 4, 3)))})},
+            ValueError,
+            "initial has the dim step, which means something else here",
+        ),
+        (
+            {
+                "initial": xr.Dataset(
+                    {"final_attention": (("beta", "context", "pattern"), np.zeros((2, 4, 3)))}, {"beta": [1.0, 1.0]}
+                )
+            },
+            ValueError,
+            "initial has repeated labels along beta",
+        ),
         ({"transient": -1}, ValueError, "transient must be a whole number of at least 0"),
         ({"epsilon": 1.1}, ValueError, "epsilon must be .* from 0 to 1"),
         ({"variables": ["m_o", "m_x"]}, ValueError, "variables: there is no 'm_x'; expected names out of m_o_semantic"),
         ({"variables": 3}, TypeError, "variables must be names out of"),
         ({"chunks": "small"}, TypeError, "chunks must be 'auto', an integer, or a mapping"),
         ({"chunks": {"betas": 3}}, ValueError, "chunks: there is no dim 'betas'; the dims are beta, gamma, seed"),
-        ({"chunks": {"beta": 0}}, ValueError, "chunks: 0 does not divide dim 'beta'"),
-        ({"chunks": {"beta": (1, 1)}}, ValueError, "does not divide dim 'beta' of size 3"),
+        ({"chunks": {"beta": 0}}, ValueError, "chunks: dim 'beta' of size 3 cannot be cut into 0"),
+        ({"chunks": {"beta": (1, 1)}}, ValueError, "dim 'beta' of size 3 cannot be cut into"),
         ({"initial": "chance"}, ValueError, "initial must be one of 'random'"),
         ({"initial": "random"}, ValueError, "needs starts="),
         ({"initial": "random", "starts": 0}, ValueError, "starts must be a whole number of at least 1"),

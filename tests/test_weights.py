@@ -57,6 +57,13 @@ class TestEveryEnsemble:
         assert rebuilt.draw(2).overlap.tobytes() == ensemble.draw(2).overlap.tobytes()
 
 
+def test_streams_of_large_seeds_are_their_own():
+    seeds = [0, 7, 2**32, 2**32 + 7, 2**33 + 7, 2**62]
+    drawn = {weights.generator(seed, stream).bytes(16) for seed in seeds for stream in range(3)}
+    drawn |= {weights.generator(seed, 2, start).bytes(16) for seed in seeds for start in range(3)}
+    assert len(drawn) == 6 * len(seeds)
+
+
 def overlap_of_columns(w, fraction, attention):
     """Overlaps by the sum over all columns; any odd function stands for the tanh."""
     s = np.tanh(1.3 * attention @ w[0])
@@ -191,6 +198,22 @@ signs = np.ones((3, 4))
             ValueError,
             "is not an odd subset",
         ),
+        (lambda: weights.random(3, 10**11), ValueError, r"at most 1e\+07"),
+        (
+            lambda: weights.correlated(
+                np.stack([np.eye(3)] * 4), higher={(0, 1, 2): np.ones((4, 3)), (2, 1, 0): np.ones((4, 3))}
+            ),
+            ValueError,
+            r"the subset \(0, 1, 2\) is given twice",
+        ),
+        (
+            lambda: weights.correlated(np.stack([np.eye(3)] * 4), higher={(0, 1, 2): np.full((4, 3), 9)}),
+            ValueError,
+            r"higher\[\(0, 1, 2\)\] must be correlations",
+        ),
+        (lambda: weights.correlated(np.stack([np.eye(3)] * 4), higher=[1, 2]), TypeError, "higher must be a mapping"),
+        (lambda: weights.given(signs, signs, signs, signs * 1j), TypeError, "k must be an array of real numbers"),
+        (lambda: weights.given(signs, signs, signs, [["1", "-1"]]), TypeError, "k must be an array of real numbers"),
         (lambda: weights.given(signs, signs, signs, signs[:2]), ValueError, r"k \(2, 4\)"),
         (lambda: weights.given(signs, signs, signs, signs * np.nan), ValueError, "k must be finite"),
         (lambda: weights.given(signs, signs, "abc", signs), TypeError, "q must be an array of real numbers"),

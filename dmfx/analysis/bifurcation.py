@@ -65,7 +65,8 @@ def bifurcation(
     n_points
         How many values ``"points"`` lists.
     max_period
-        Longest period looked for, in steps; at most half the number of steps is used.
+        Longest period looked for; at most half the number of steps is used. Periods count the steps that were
+        kept: of every fourth step, an orbit of period 4 shows one value.
     period_tolerance
         Differences below this count as a repetition.
 
@@ -114,10 +115,10 @@ def bifurcation(
     values = pick_pattern(problems, array, pattern)
     section = None if plane is None else pick_plane(problems, ds, plane, array)
     tolerance = positive(problems, "tolerance", tolerance)
-    bins = problems.count("bins", bins)
+    bins = problems.count("bins", bins, maximum=10**7)
     low, high = _value_range(problems, value_range, bins)
     kind = problems.choice("kind", kind, ("density", "points"))
-    n_points = problems.count("n_points", n_points)
+    n_points = problems.count("n_points", n_points, maximum=10**7)
     max_period = problems.count("max_period", max_period)
     period_tolerance = positive(problems, "period_tolerance", period_tolerance)
     problems.raise_any()

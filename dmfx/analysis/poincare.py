@@ -91,7 +91,7 @@ def poincare(
     array = trajectory(problems, ds, variable)
     section = pick_plane(problems, ds, plane, array)
     tolerance = positive(problems, "tolerance", tolerance)
-    max_points = problems.count("max_points", max_points)
+    max_points = problems.count("max_points", max_points, maximum=10**7)
     direction = problems.choice("direction", direction, ("both", "up", "down"))
     if not isinstance(interpolate, (bool, np.bool_)):
         problems.add("interpolate", "True or False", interpolate, is_type=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import types
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,20 @@ def open(path: str | os.PathLike[str], *, chunks: Any = AS_SAVED) -> xr.Dataset:
     if not path.exists():
         raise FileNotFoundError(f"open: there is no archive at {path}")
     store: Store = ZarrStore(path) if path.is_dir() else NetCDFStore(path)
+    if not (chunks is None or isinstance(chunks, (Mapping, Integral)) or chunks == "auto"):
+        raise TypeError(
+            f"open: chunks must be a mapping from dims to sizes, 'auto', an integer or None, not {chunks!r}"
+        )
+    own = isinstance(chunks, Mapping) and len(chunks) > 0
     with reading_errors(path, "opening"):
         opened = _read_header(store)
-        ds = _open_foreign(store, chunks) if opened is None else _assemble(store, *opened, chunks)
+        as_saved = {} if own else chunks
+        ds = _open_foreign(store, as_saved) if opened is None else _assemble(store, *opened, as_saved)
+    if own:
+        if unknown := [dim for dim in chunks if dim not in ds.dims]:
+            names = ", ".join(map(repr, unknown))
+            raise ValueError(f"open: chunks: there is no dim {names}; the dims are {', '.join(map(str, ds.dims))}")
+        ds = ds.chunk(chunks)
     ds.encoding["source"] = str(path)
     return ds
 

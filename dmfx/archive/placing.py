@@ -19,6 +19,8 @@ def check_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     """The path to save to, refused with what to do unless an archive may be put there."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"save: path must be a path, not {describe(path)}")
+    if not isinstance(overwrite, bool):
+        raise TypeError(f"save: overwrite must be True or False, not {describe(overwrite)}")
     target = Path(path).expanduser()
     if target.suffix not in _SUFFIXES:
         raise ValueError(f"save: path must end in .nc (NetCDF) or .zarr (Zarr), not {str(target)!r}")

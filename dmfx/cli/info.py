@@ -52,5 +52,7 @@ def _extent(ds: xr.Dataset, dim: str) -> str:
         return ""
     labels = ds[dim].to_numpy()
     about = ds[dim].attrs.get("long_name", "")
+    if labels.size == 0:
+        return about
     span = f"{labels[0]}" if len(labels) == 1 else f"{labels[0]} ... {labels[-1]}"
     return f"{span}  {about}"

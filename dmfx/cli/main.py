@@ -13,7 +13,7 @@ from dmfx.version import dmfx_version
 __all__ = ["main"]
 
 #: What users can cause and mend: one line, no traceback.
-USER_ERRORS = (ValueError, TypeError, OSError)
+USER_ERRORS = (ValueError, TypeError, OSError, OverflowError, MemoryError)
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 
 
@@ -40,14 +40,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (reproduce, simulate, plot, info):
         command.add_parser(commands)
-    options = parser.parse_args(arguments)
+    name = "dmfx"
     try:
+        options = parser.parse_args(arguments)
+        name = f"dmfx {options.command}"
         options.run(options)
     except USER_ERRORS as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        print(f"dmfx {options.command}: {message}", file=sys.stderr)
-        return EXIT_USAGE
+        return _fail(name, error)
     except KeyboardInterrupt:
-        print(f"dmfx {options.command}: interrupted; nothing was written under a final name", file=sys.stderr)
+        print(f"{name}: interrupted; no file was left half written", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except Exception as error:
+        if type(error).__name__ != "KilledWorker":  # of distributed, imported only when a cluster is used
+            raise
+        return _fail(name, error)
     return 0
+
+
+def _fail(name: str, error: Exception) -> int:
+    """Print an error as one line, in the words of the shell."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    message = message.replace("pass overwrite=True", "say --overwrite").replace("overwrite=True", "--overwrite")
+    if isinstance(error, MemoryError):
+        message = f"not enough memory ({message}): ask for less at once"
+    print(f"{name}: {message}", file=sys.stderr)
+    return EXIT_USAGE

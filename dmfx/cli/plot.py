@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from dmfx import archive
+from dmfx.plot.saving import check_target
 
 __all__ = ["add_parser"]
 
@@ -29,15 +29,15 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    output = check_target(options.output, options.overwrite)
     ds = archive.open(options.archive)
-    output = Path(options.output)
-    if output.exists() and not options.overwrite:
-        raise FileExistsError(f"{output} exists already; say --overwrite to replace it")
     plane = {}
     if options.plane is not None:
         if options.kind not in ("bifurcation", "poincare"):
             raise ValueError("--plane goes with bifurcation and poincare")
         plane = {"plane": {"pattern": options.plane}}
+    elif options.kind == "poincare" and "section" not in ds:
+        raise ValueError("poincare needs --plane PATTERN, the section plane")
     from dmfx import plot
 
     picture = getattr(plot, options.kind)(ds, **plane)

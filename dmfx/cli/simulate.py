@@ -21,7 +21,7 @@ ENSEMBLES = {
     "segments": (weights.segments, "M,SEGMENTS"),
     "random": (weights.random, "M,COLUMNS"),
     "cycle": (weights.cycle, "M"),
-    "gaussian": (lambda m, s: weights.correlated(n_patterns=m, distribution="gaussian", scale=s), "M,SCALE"),
+    "gaussian": (lambda m, scale: weights.correlated(n_patterns=m, distribution="gaussian", scale=scale), "M,SCALE"),
     "uniform": (lambda m: weights.correlated(n_patterns=m, distribution="uniform"), "M"),
 }
 REDUCTIONS = {
@@ -88,12 +88,19 @@ def _model(text: str, context_size: int | None) -> SelfAttention:
             raise ValueError("--context-size goes with drawn weights; the paper's configuration has L = 4")
         return SelfAttention.paper()
     name, _, parameters = text.partition(":")
+    if name == "paper":
+        raise ValueError("--weights: paper takes no numbers")
     if name not in ENSEMBLES:
         raise ValueError(f"--weights: there is no {name!r}; expected paper, {', '.join(ENSEMBLES)}")
     make, expected = ENSEMBLES[name]
     try:
-        values = [float(part) if "." in part else int(part) for part in parameters.split(",")]
+        values = [int(part) if part.strip().isdigit() else float(part) for part in parameters.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != len(expected.split(",")):
+        raise ValueError(f"--weights {text}: expected {name}:{expected}, numbers")
+    try:
         ensemble = make(*values)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"--weights {text}: expected {name}:{expected} ({error})") from None
+        raise ValueError(f"--weights {text}: {error}") from None
     return SelfAttention(ensemble, context_size=4 if context_size is None else context_size)

@@ -20,7 +20,10 @@ def model_from_json(text: str) -> SelfAttention:
     ValueError
         If the text is not JSON, or names a model that this version does not know.
     """
-    spec = json.loads(text)
+    try:
+        spec = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the description of the model is not JSON: {error}") from error
     name = spec.get("model") if isinstance(spec, Mapping) else None
     if name not in _MODELS:
         raise ValueError(f"unknown model {name!r}: this version of dmfx knows {', '.join(_MODELS)}")

@@ -12,17 +12,21 @@ import numpy as np
 
 from dmfx.models import published
 from dmfx.models.start import Context, Token, parse_start, start_from_spec
-from dmfx.validation import Problems
+from dmfx.validation import Problems, real_numbers
 from dmfx.weights import (
     MATRICES,
     POSITION_STREAM,
     Ensemble,
     ensemble_from_spec,
     generator,
-    given,
+    parse_given,
 )
 
 __all__ = ["Realisation", "SelfAttention"]
+
+
+#: The longest context: the position drive of one realisation is then a few hundred megabytes.
+MOST_CONTEXT = 2**20
 
 
 class Realisation(NamedTuple):
@@ -107,17 +111,16 @@ class SelfAttention:
         start: object = 0,
     ):
         problems = Problems("SelfAttention")
+        context_size = problems.count("context_size", context_size, maximum=MOST_CONTEXT)
+        epsilon = problems.real("epsilon", epsilon, minimum=0, maximum=1)
         if isinstance(weights, Mapping):
-            if missing := set(MATRICES) - set(weights):
-                problems.say(f"weights lack {', '.join(sorted(missing))}: they need o, v, q and k")
-                problems.raise_any()
-            weights = given(**weights)
-        if not isinstance(weights, Ensemble):
+            weights = parse_given(problems, weights)
+        elif not isinstance(weights, Ensemble):
             expected = "an ensemble of dmfx.weights or a mapping with arrays o, v, q and k"
             problems.add("weights", expected, weights, is_type=True)
+            weights = None
+        if weights is None:  # what follows depends on the number of patterns
             problems.raise_any()
-        context_size = problems.count("context_size", context_size)
-        epsilon = problems.real("epsilon", epsilon, minimum=0, maximum=1)
         shape = (weights.n_patterns, n_bits(context_size))
         position = _parse_position(problems, position_weights, shape)
         columns = getattr(weights, "fraction", None)
@@ -157,7 +160,7 @@ class SelfAttention:
         """Number of patterns M."""
         return self.weights.n_patterns
 
-    @functools.lru_cache(maxsize=64)  # noqa: B019 - models are few, and tasks of one sweep share realisations
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - tasks of one sweep share realisations; one may have 20 MB
     def realisation(self, seed: int) -> Realisation:
         """The quenched weights with this number."""
         types = self.weights.draw(seed)
@@ -193,6 +196,8 @@ class SelfAttention:
     @classmethod
     def from_spec(cls, spec: Mapping[str, object]) -> SelfAttention:
         """Build the model that `spec` described."""
+        if missing := {"weights", "context_size", "epsilon", "position_weights", "start"} - set(spec):
+            raise ValueError(f"the description of the model lacks {', '.join(sorted(missing))}")
         position = spec["position_weights"]
         if position is not None:
             shape = (4, -1, n_bits(spec["context_size"]))
@@ -254,7 +259,10 @@ def _parse_position(problems: Problems, value: object, shape: tuple[int, int]) -
         return None
     expected = f"a mapping with finite arrays o, v, q and k of shape {shape} (patterns, bits)"
     try:
-        array = np.stack([np.array(value[name], dtype=float).reshape(shape) for name in MATRICES])
+        matrices = [real_numbers(value[name]) for name in MATRICES]
+        if any(matrix is None or matrix.shape != shape for matrix in matrices):
+            raise ValueError
+        array = np.stack([matrix.astype(float).reshape(shape) for matrix in matrices])
     except (TypeError, KeyError, ValueError, IndexError):
         problems.add("position_weights", expected, value, is_type=not isinstance(value, Mapping))
         return None

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from dmfx.validation import Problems
+from dmfx.validation import Problems, real_numbers
 
-__all__ = ["Context", "Token", "parse_start"]
+__all__ = ["STATE_DIMS", "Context", "Token", "context_of", "parse_start", "start_from_spec"]
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,31 @@ def parse_start(
     if isinstance(value, (Token, Context)):
         return value
     if isinstance(value, xr.Dataset):
-        check_context(problems, argument, value, n_patterns, context_size)
-        problems.raise_any()
-        attention = value["final_attention"].transpose("context", "pattern").to_numpy()
-        phase = int(value["final_phase"]) if "final_phase" in value else 0
-        return Context(tuple(tuple(float(x) for x in row) for row in attention), phase)
+        state = context_of(problems, argument, value, n_patterns, context_size)
+        if state is None:
+            return Token(pattern=0)
+        extra = [dim for dim in state["final_attention"].dims if dim not in STATE_DIMS and state.sizes[dim] > 1]
+        if extra:
+            problems.say(
+                f"{argument} must be one context, but final_attention has the dims {', '.join(map(str, extra))}: "
+                "select one point, or give the Dataset to simulate(..., initial=)"
+            )
+            return Token(pattern=0)
+        state = state.squeeze([dim for dim in state.dims if dim not in STATE_DIMS]).compute()
+        attention = state["final_attention"].transpose(*STATE_DIMS).to_numpy()
+        if not np.isfinite(attention).all():
+            problems.say(f"{argument}: final_attention has NaN or infinite values")
+        return Context(tuple(tuple(float(x) for x in row) for row in attention), int(state["final_phase"]))
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         if not 0 <= value < n_patterns:
             problems.add(argument, f"a pattern from 0 to {n_patterns - 1}", value)
         return Token(pattern=int(value))
     if isinstance(value, (list, tuple, np.ndarray)):
-        spins = np.asarray(value)
+        spins = real_numbers(value)
         if n_spins is None:
             problems.say(f"{argument}: spins by column need weights given as arrays; name a pattern by its number")
-        elif spins.shape != (n_spins,) or spins.dtype.kind not in "iuf":
-            problems.add(argument, f"{n_spins} spins, one for each column of the weights", spins)
+        elif spins is None or spins.shape != (n_spins,):
+            problems.add(argument, f"{n_spins} spins, one for each column of the weights", value)
         elif not (np.abs(spins) <= 1).all():
             problems.say(f"{argument} must be spins or mean spins, within [-1, 1]")
         else:
@@ -114,18 +124,46 @@ def parse_start(
     return Token(pattern=0)
 
 
-def check_context(problems: Problems, argument: str, ds: xr.Dataset, n_patterns: int, context_size: int) -> None:
-    """Record what is wrong with the shape of a Dataset to start from."""
+#: Dims of one context.
+STATE_DIMS = ("context", "pattern")
+
+
+def context_of(
+    problems: Problems, argument: str, ds: xr.Dataset, n_patterns: int, context_size: int
+) -> xr.Dataset | None:
+    """The state that a Dataset holds, ordered by its labels, or None when a problem was recorded.
+
+    Returns
+    -------
+    xr.Dataset
+        ``final_attention`` (..., context, pattern), lag 0 and pattern 0 first, and ``final_phase``, 0 if it has none.
+    """
     if "final_attention" not in ds:
         problems.say(
             f"{argument} must be a Dataset with final_attention (context, pattern) and final_phase, not one with "
             f"{', '.join(map(str, ds.data_vars)) or 'no variables'}"
         )
-        return
-    sizes = ds["final_attention"].sizes
-    for dim, expected in (("context", context_size), ("pattern", n_patterns)):
-        if sizes.get(dim) != expected:
-            found = f"{sizes[dim]}" if dim in sizes else "no such dim"
-            problems.say(f"{argument}: final_attention must have dim {dim} of size {expected}, not {found}")
-    if "final_phase" in ds and set(ds["final_phase"].dims) - set(ds["final_attention"].dims):
+        return None
+    known = len(problems.messages)
+    attention = ds["final_attention"]
+    order = {}
+    for dim, size in zip(STATE_DIMS, (context_size, n_patterns), strict=True):
+        found = attention.sizes.get(dim)
+        if found != size:
+            problems.say(f"{argument}: final_attention must have dim {dim} of size {size}, not {found or 'none'}")
+        elif dim in attention.coords:
+            labels = attention[dim].to_numpy()
+            if set(labels.tolist()) != set(range(size)):
+                problems.say(f"{argument}: the labels of {dim} must be 0 to {size - 1}, not {labels.tolist()}")
+            else:
+                order[dim] = np.argsort(labels)
+    if attention.dtype.kind not in "iuf":
+        problems.say(f"{argument}: final_attention must be real numbers, not of dtype {attention.dtype}")
+    phase = ds["final_phase"] if "final_phase" in ds else xr.DataArray(0)
+    if phase.dtype.kind not in "iu":
+        problems.say(f"{argument}: final_phase must be whole numbers, not of dtype {phase.dtype}")
+    if set(phase.dims) - (set(attention.dims) - set(STATE_DIMS)):
         problems.say(f"{argument}: final_phase has dims that final_attention lacks")
+    if len(problems.messages) > known:
+        return None
+    return xr.Dataset({"final_attention": attention.isel(order), "final_phase": phase})

@@ -11,7 +11,7 @@ from dmfx.plot import _style
 from dmfx.plot._inputs import flag
 from dmfx.validation import Problems
 
-__all__ = ["save"]
+__all__ = ["check_target", "save"]
 
 #: Pixels of a PNG for each pixel of the picture.
 SCALE = 2
@@ -21,6 +21,32 @@ ICONS = re.compile(r'<link rel="(apple-touch-icon|icon)"[^>]*>')
 
 #: Matplotlib figures have so many of the picture's pixels to the inch.
 PER_INCH = 100
+
+
+def check_target(path: str | Path, overwrite: bool, problems: Problems | None = None) -> Path:
+    """The path to draw to, refused with what to do unless a picture may be put there.
+
+    Parameters
+    ----------
+    path, overwrite
+        As in `save`.
+    problems
+        What else is wrong with the call, raised together.
+    """
+    problems = problems or Problems("plot.save")
+    if not isinstance(path, (str, Path)):
+        problems.add("path", "a path", path, is_type=True)
+        problems.raise_any()
+    flag(problems, "overwrite", overwrite)
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".png"):
+        problems.say(f"path must end in .html or .png, not in {path.suffix!r}")
+    problems.raise_any()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"plot.save: there is no folder {path.parent}: create it first")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"plot.save: {path} exists; overwrite=True replaces it")
+    return path
 
 
 def save(picture: Any, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -61,16 +87,7 @@ def save(picture: Any, path: str | Path, *, overwrite: bool = False) -> Path:
 
     if not isinstance(picture, hv.core.Dimensioned):
         problems.add("picture", "a HoloViews object such as dmfx.plot makes", picture, is_type=True)
-    if not isinstance(path, (str, Path)):
-        problems.add("path", "a path", path, is_type=True)
-        problems.raise_any()
-    flag(problems, "overwrite", overwrite)
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".png"):
-        problems.say(f"path must end in .html or .png, not in {path.suffix!r}")
-    problems.raise_any()
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"plot.save: {path} exists; overwrite=True replaces it")
+    path = check_target(path, overwrite, problems)
     if path.suffix.lower() == ".png":
         _save_png(picture, path)
     else:

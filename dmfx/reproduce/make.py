@@ -50,6 +50,8 @@ def make_figure(
         Before anything is computed, if a file is there and ``overwrite`` is not set.
     """
     problems = Problems("reproduce")
+    if not isinstance(figure, Figure):
+        problems.add("figure", "a Figure, from find_figure", figure, is_type=True)
     for suffix in formats:
         problems.choice("formats", suffix, (*FORMATS, "zarr"))
     problems.raise_any()
@@ -58,7 +60,7 @@ def make_figure(
     there = [str(path) for path in paths.values() if path.exists()]
     if there and not overwrite:
         raise FileExistsError(
-            f"{', '.join(there)} exists already; say overwrite to replace, or choose another directory"
+            f"{', '.join(there)} exists already; pass overwrite=True to replace, or choose another directory"
         )
     directory.mkdir(parents=True, exist_ok=True)
     (ds,) = compute_with_progress(figure.compute(), progress=progress, description=figure.name)

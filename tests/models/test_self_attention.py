@@ -86,7 +86,7 @@ def test_start_from_a_context_built_by_hand():
     ("arguments", "error", "message"),
     [
         ({"weights": 3}, TypeError, "weights must be an ensemble"),
-        ({"weights": {"o": [[1]], "v": [[1]]}}, ValueError, "weights lack k, q"),
+        ({"weights": {"o": [[1]], "v": [[1]]}}, ValueError, "weights must have the keys o, v, q and k, not o, v"),
         ({"context_size": 0}, ValueError, "context_size must be a whole number of at least 1, not 0"),
         ({"epsilon": 1.5}, ValueError, "epsilon must be a finite number from 0 to 1, not 1.5"),
         ({"epsilon": float("nan")}, ValueError, "epsilon must be a finite number"),
@@ -100,12 +100,59 @@ def test_start_from_a_context_built_by_hand():
         ),
         ({"start": xr.Dataset({"a": 1})}, ValueError, "final_attention"),
         ({"position_weights": {"o": [[1]]}}, ValueError, r"arrays o, v, q and k of shape \(3, 2\)"),
+        # Six numbers, but not by pattern and bit.
+        ({"position_weights": dict.fromkeys("ovqk", np.ones((2, 3)))}, ValueError, r"of shape \(3, 2\)"),
+        ({"position_weights": dict.fromkeys("ovqk", 1j * np.ones((3, 2)))}, ValueError, r"of shape \(3, 2\)"),
+        (
+            {"weights": {}, "context_size": 0, "epsilon": 7},
+            ValueError,
+            "3 problems: context_size .*; epsilon .*; weights",
+        ),
+        ({"weights": {name: [[1]] for name in "ovqkx"}}, ValueError, "keys o, v, q and k, not o, v, q, k, x"),
+        ({"epsilon": 10**400}, ValueError, "epsilon must be a finite number from 0 to 1"),
+        ({"context_size": 10**9}, ValueError, r"context_size must be .* at most 1e\+06"),
+        (
+            {"start": context(final_phase=((), 1.5))},
+            ValueError,
+            "final_phase must be whole numbers, not of dtype float64",
+        ),
+        ({"start": context(final_phase=((), float("nan")))}, ValueError, "final_phase must be whole numbers"),
+        (
+            {"start": context(final_attention=(("context", "pattern"), np.full((4, 3), 1j)))},
+            ValueError,
+            "final_attention must be real numbers, not of dtype complex128",
+        ),
+        (
+            {"start": context(final_attention=(("context", "pattern"), np.full((4, 3), np.nan)))},
+            ValueError,
+            "NaN or infinite",
+        ),
+        ({"start": context().expand_dims(beta=[1.0, 2.0])}, ValueError, "has the dims beta: select one point"),
+        ({"start": context().assign_coords(pattern=list("abc"))}, ValueError, "labels of pattern must be 0 to 2"),
         ({"context_size": 2.5, "epsilon": -1}, ValueError, "2 problems: context_size .*; epsilon"),
     ],
 )
 def test_wrong_input(arguments, error, message):
     with pytest.raises(error, match=message):
         SelfAttention(**({"weights": dmfx.weights.segments(3)} | arguments))
+
+
+def test_a_context_is_read_by_its_labels():
+    values = np.arange(12.0).reshape(4, 3) / 12
+    labelled = context(final_attention=(("context", "pattern"), values)).assign_coords(
+        context=range(4), pattern=range(3)
+    )
+    net = SelfAttention(dmfx.weights.segments(3), start=labelled)
+    shuffled = labelled.isel(context=[3, 1, 0, 2], pattern=[2, 0, 1]).transpose("pattern", "context")
+    assert SelfAttention(dmfx.weights.segments(3), start=shuffled).start == net.start
+    a, b = (dmfx.simulate(net, beta=1.0, gamma=5.0, steps=3, initial=s).attention for s in (labelled, shuffled))
+    assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("text", ['{"model": "SelfAttention"}', "no JSON", 3])
+def test_half_a_model_is_refused(text):
+    with pytest.raises(ValueError, match=r"the description of the model (lacks context_size, |is not JSON)"):
+        model_from_json(text)
 
 
 @pytest.mark.parametrize("text", ['{"model": "Transformer"}', "[]"])

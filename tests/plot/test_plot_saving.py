@@ -1,7 +1,6 @@
 import re
 import shutil
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -111,12 +110,9 @@ def test_bad_arguments(pictures, tmp_path):
         plot.save(pictures["trajectory"], tmp_path / "a.png", overwrite="no")
 
 
-@pytest.mark.slow
-def test_large_diagrams_are_fast(density, tmp_path):
+def test_files_of_large_diagrams_are_small(density, tmp_path):
     counts = np.random.default_rng(0).integers(0, 9, (4001, 2000))
     picture = plot.bifurcation(density(counts, np.zeros(4001)))
     for name in ("a.png", "a.html"):
-        start = time.perf_counter()
         path = plot.save(picture, tmp_path / name)
-        assert time.perf_counter() - start < 12  # measured 1 s, on a machine of its own
         assert path.stat().st_size < 8e6
