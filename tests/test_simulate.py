@@ -151,6 +151,15 @@ def test_goes_on_from_a_run_in_any_order(whole):
     assert_same_bits(rest, same)
 
 
+def test_starts_may_have_a_dim_of_their_own(whole):
+    """Any further dim becomes one of the sweep, whatever its labels."""
+    starts = whole.isel(beta=[3, 5], gamma=0, seed=0, epsilon=0).rename(beta="from").assign_coords({"from": ["a", "b"]})
+    rest = sweep(transient=0, steps=5, epsilon=None, initial=starts, chunks={"from": 1}).compute()
+    assert rest["m_k"].dims == ("beta", "gamma", "seed", "from", "step", "pattern")
+    alone = sweep(transient=0, steps=5, epsilon=None, initial=starts.isel({"from": 1})).compute()
+    assert alone["m_k"].to_numpy().tobytes() == rest["m_k"].sel({"from": "b"}).to_numpy().tobytes()
+
+
 def test_one_start_for_all_is_broadcast(whole):
     start = whole.isel(beta=[-1], gamma=0, seed=0, epsilon=0)
     rest = sweep(beta=[0.5, 1.5], gamma=3.0, seed=4, epsilon=None, transient=0, steps=5, initial=start).compute()

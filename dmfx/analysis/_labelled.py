@@ -20,8 +20,9 @@ ROWS = 8
 
 @dataclass(frozen=True)
 class Plane:
-    """The plane x_b = value, and the heights x_b with dims (..., step, pattern), pattern of length 1."""
+    """The plane x_b = value: all x_a, and the heights x_b, with dims (..., step, pattern), pattern of length 1."""
 
+    whole: xr.DataArray
     heights: xr.DataArray
     value: float
     text: str
@@ -101,7 +102,7 @@ def pick_plane(problems: Problems, ds: object, plane: object, array: xr.DataArra
         return None
     name = "" if other.name == array.name else f"{other.name} "
     text = f"{name}pattern {plane['pattern']} = {repr(value).removesuffix('.0')}"
-    return Plane(heights.transpose(*array.dims), value, text)
+    return Plane(other.transpose(*array.dims), heights.transpose(*array.dims), value, text)
 
 
 def positive(problems: Problems, argument: str, value: object) -> float:
@@ -111,6 +112,13 @@ def positive(problems: Problems, argument: str, value: object) -> float:
         return float(value)
     problems.add(argument, "a finite number above 0", value, is_type=not is_number)
     return 1.0
+
+
+def whole_patterns(array: xr.DataArray) -> xr.DataArray:
+    """Bring all patterns into one block."""
+    if array.chunks is None or len(array.variable.chunksizes["pattern"]) == 1:
+        return array
+    return array.copy(data=array.variable.chunk({"pattern": -1}).data)
 
 
 def whole_steps(array: xr.DataArray) -> xr.DataArray:

@@ -17,6 +17,7 @@ from dmfx.analysis._labelled import (
     pick_plane,
     positive,
     trajectory,
+    whole_patterns,
     whole_steps,
 )
 from dmfx.validation import Problems, describe
@@ -124,7 +125,7 @@ def bifurcation(
     problems.raise_any()
 
     if kind == "density":
-        result = _density(values, section, tolerance, bins, low, high)
+        result = _density(array, values, section, tolerance, bins, low, high)
     else:
         result = _points(values, section, tolerance, n_points)
     chosen = {"variable": variable, "pattern": values["pattern"].item()}
@@ -156,45 +157,61 @@ def _value_range(problems: Problems, value_range: object, bins: int) -> tuple[fl
 
 
 def _density(
-    values: xr.DataArray, section: Plane | None, tolerance: float, bins: int, low: float, high: float
+    array: xr.DataArray,
+    values: xr.DataArray,
+    section: Plane | None,
+    tolerance: float,
+    bins: int,
+    low: float,
+    high: float,
 ) -> dict[str, xr.DataArray]:
-    task = partial(_count_block, bins=bins, low=low, high=high)
-    arrays, prefix = [values], ""
+    # Blocks of all patterns, of which the kernel reads one: Dask would copy the part of a block that is picked.
+    task = partial(_count_block, pattern=_position(array, values), bins=bins, low=low, high=high)
+    arrays, prefix = [whole_patterns(array)], ""
     if section is not None:
-        task = partial(task, height=section.value, tolerance=tolerance)
-        arrays, prefix = [values, section.heights], "section_"
+        at = _position(section.whole, section.heights)
+        task = partial(task, height_pattern=at, height=section.value, tolerance=tolerance)
+        arrays, prefix = [*arrays, whole_patterns(section.whole)], "section_"
     counts = map_blocks(task, *arrays, step=1, pattern=bins + 1, dtype=np.uint32)
     # Each block of steps has counts of its own; adding up a single one would cost a pass over all counts.
-    counts = counts.isel(step=0) if counts.sizes["step"] == 1 else counts.sum("step", dtype=np.uint32)
+    alone = {"step": 0} if counts.sizes["step"] == 1 else {}
+    counts = counts if alone else counts.sum("step", dtype=np.uint32)
     edges = np.linspace(low, high, bins + 1)
-    density = counts.isel(pattern=slice(bins)).rename(pattern="value")
+    density = counts.isel(alone | {"pattern": slice(bins)}).rename(pattern="value")
     density = density.assign_coords(value=(edges[:-1] + edges[1:]) / 2)
-    result = {prefix + "density": density, prefix + "outside": counts.isel(pattern=bins)}
+    result = {prefix + "density": density, prefix + "outside": counts.isel(alone | {"pattern": bins})}
     for each in result.values():
         each.attrs = {"value_min": low, "value_max": high}
     return result
+
+
+def _position(array: xr.DataArray, picked: xr.DataArray) -> int:
+    """Position of the pattern that was picked."""
+    return int(np.flatnonzero(array["pattern"].values == picked["pattern"].item())[0])
 
 
 def _count_block(
     values: np.ndarray,
     heights: np.ndarray | None = None,
     *,
+    pattern: int,
     bins: int,
     low: float,
     high: float,
+    height_pattern: int = 0,
     height: float = 0.0,
     tolerance: float = 0.0,
 ) -> np.ndarray:
-    """Counts (..., 1, bins + 1) of values (..., step, 1)."""
+    """Counts (..., 1, bins + 1) of one pattern of values (..., step, pattern)."""
     from dmfx.kernels.reductions import histogram, section_histogram
 
     edges = np.linspace(low, high, bins + 1)
-    series = flatten(values)[..., 0]
+    series = flatten(values)[..., pattern]
     counts = np.zeros((len(series), bins + 1), np.uint32)
     if heights is None:
         histogram(series, edges, counts)
     else:
-        section_histogram(series, flatten(heights)[..., 0], height, tolerance, edges, counts)
+        section_histogram(series, flatten(heights)[..., height_pattern], height, tolerance, edges, counts)
     return counts.reshape(*values.shape[:-2], 1, bins + 1)
 
 

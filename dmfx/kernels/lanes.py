@@ -7,9 +7,11 @@ float64 array of rows of ``WIDTH`` numbers, through `load` and `store`.
 Arithmetic is strict: each lane gets the same bits whatever stands in the others, on any processor, since fused
 multiply-adds are written out (`fma`) and exp and tanh are the polynomials below, not those of a system library.
 
-Measured at 3 patterns, context 4, 3 column types, ns per step and point (one core, AVX2): 16.7 at width 8, 9.7 at
-16, 10.2 at 32, where tanh and exp alone cost 4.7. The same kernel as loops over lanes left to the compiler: 40 at 16
-lanes, 21 at 64 (each short loop is preceded by run-time checks for aliasing). Did not pay: `fastmath`.
+Measured at 3 patterns, context 4, 3 column types, ns per step and point on one core: a prototype of this kind took 16.7
+at width 8, 9.7 at 16, 10.2 at 32, where tanh and exp alone cost 4.7; the same kernel as loops over lanes left to the
+compiler 40 at 16 lanes, 21 at 64 (each short loop is preceded by run-time checks for aliasing). Aligning the workspace:
+16.9 to 12.0. Did not pay: `fastmath`; numbers of patterns, lags and columns as constants; a ring stored twice to spare the
+wrap-around; copying results out by vector transposition (what recording costs is touching new memory).
 """
 
 from __future__ import annotations
