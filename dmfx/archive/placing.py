@@ -92,6 +92,8 @@ def remove(path: Path) -> None:
     """Delete a file or a folder; a task that still runs may add a chunk while its folder is being deleted."""
     for _ in range(3):
         if path.is_dir() and not path.is_symlink():
+            # Without this, tasks that still run know that the group is given up.
+            (path / "zarr.json").unlink(missing_ok=True)
             shutil.rmtree(path, ignore_errors=True)
         elif os.path.lexists(path):
             # HDF5 keeps a file open that it could not complete on a full disk: give its room back. Not if it has a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from dmfx.archive.errors import damaged
 from dmfx.archive.layout import ID, Array, Layout
 
 __all__ = ["ZarrStore"]
+
+
+#: What makes a folder a Zarr group.
+MARK = "zarr.json"
 
 
 class ZarrStore:
@@ -53,7 +58,12 @@ class ZarrStore:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Any]:
         """Open for writing into arrays that exist."""
-        yield self._group("r+")
+        try:
+            yield self._group("r+")
+        finally:
+            # Given up while this task was writing: its chunk has made the folder anew.
+            if not (self.path / MARK).exists():
+                shutil.rmtree(self.path, ignore_errors=True)
 
     def _group(self, mode: Any) -> Any:
         import zarr
