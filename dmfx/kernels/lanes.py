@@ -11,9 +11,9 @@ Measured at 3 patterns, context 4, 3 column types, ns per step and point on one 
 at width 8, 9.7 at 16, 10.2 at 32, where tanh and exp alone cost 4.7; the same kernel as loops over lanes left to the
 compiler 40 at 16 lanes, 21 at 64 (each short loop is preceded by run-time checks for aliasing). Aligning the
 workspace: 16.9 to 12.0. Did not pay: `fastmath`; numbers of patterns, lags and columns as constants; a ring stored
-workspace: 16.9 to 12.0. Did not pay: `fastmath`; numbers of patterns, lags and columns as constants; a ring stored
 twice to spare the wrap-around; copying results out by vector transposition (recording costs what touching new memory
 costs).
+"""
 
 from __future__ import annotations
 
