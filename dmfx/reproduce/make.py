@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+import xarray as xr
+
 from dmfx import archive
-from dmfx.progress import compute_with_progress
+from dmfx.progress import Progress, compute_with_progress
 from dmfx.reproduce.figures import Figure
 from dmfx.validation import Problems
 
@@ -65,14 +68,21 @@ def make_figure(
     directory.mkdir(parents=True, exist_ok=True)
     (ds,) = compute_with_progress(figure.compute(), progress=progress, description=figure.name)
     ds.attrs["title"] = f"{figure.title} (Poc-López & Aguilera 2024, {figure.name})"
-    picture = None
-    for suffix, path in paths.items():
-        if suffix in ("nc", "zarr"):
-            archive.save(ds, path, overwrite=overwrite)
-            continue
-        from dmfx import plot
-
-        if picture is None:
-            picture = figure.draw(ds)
-        plot.save(picture, path, overwrite=overwrite)
+    _write(figure, ds, paths, overwrite, progress)
     return list(paths.values())
+
+
+def _write(figure: Figure, ds: xr.Dataset, paths: dict[str, Path], overwrite: bool, progress: bool) -> None:
+    """Write the archive and draw the pictures, which loads the plotting libraries: seconds in all."""
+    picture = None
+    with Progress("writing", len(paths), unit="file") if progress else nullcontext() as bar:
+        for suffix, path in paths.items():
+            if suffix in ("nc", "zarr"):
+                archive.save(ds, path, overwrite=overwrite)
+            else:
+                from dmfx import plot
+
+                picture = figure.draw(ds) if picture is None else picture
+                plot.save(picture, path, overwrite=overwrite)
+            if bar is not None:
+                bar.advance()
