@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import warnings
 from collections.abc import Sequence
 
 import dask.array as da
@@ -25,6 +26,12 @@ __all__ = ["simulate"]
 
 #: Steps that one run keeps; the coordinate ``step`` alone is then 0.8 GB.
 MOST_STEPS = 10**8
+DESCRIPTIONS = {
+    "Token": "a token",
+    "Context": "a context",
+    "RandomContexts": "random contexts",
+    "FromRun": "contexts of another Dataset",
+}
 REFERENCES = (
     "Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks, arXiv:2406.07247 (2024)"
 )
@@ -82,7 +89,8 @@ def simulate(
     Returns
     -------
     xr.Dataset
-        Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern). Beside the variables asked for:
+        Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern); ``step`` counts from the start of this run,
+        its transient included. Beside the variables asked for:
         ``final_attention`` and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights
         by ``seed``. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention A(t) that
         it computes. A run from a token can go on once its context has filled, after L - 1 steps; before that,
@@ -115,6 +123,8 @@ def simulate(
         "gamma": problems.axis("gamma", gamma),
         "seed": problems.axis("seed", seed, minimum=0, integer=True),
     }
+    if axes["seed"].size > 1 and model.is_fixed:
+        warnings.warn("the model's weights are given: every seed has the same", UserWarning, stacklevel=2)
     if epsilon is not None:
         values = problems.axis("epsilon", epsilon, minimum=0, maximum=1)
         if np.ndim(epsilon) == 0:
@@ -176,7 +186,7 @@ def simulate(
         "steps": steps,
         "transient": transient,
         "variables": list(record),
-        "initial": "the model's start" if initial is None else type(start).__name__,
+        "initial": "the model's start" if initial is None else DESCRIPTIONS[type(start).__name__],
     }
     ds.attrs = provenance(model, "dmfx.simulate", arguments)
     return describe_dataset(ds)

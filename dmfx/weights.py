@@ -69,9 +69,12 @@ class Ensemble(ABC):
         Number of patterns M.
     n_columns : int
         Number of column types J that every realisation is stored with.
+    is_drawn : bool
+        Whether realisations differ.
     """
 
     kind: ClassVar[str]
+    is_drawn: ClassVar[bool] = True
     n_patterns: int
 
     @property
@@ -161,6 +164,7 @@ class _Cycle(Ensemble):
 @dataclass(frozen=True, eq=False)
 class _Given(Ensemble):
     kind: ClassVar[str] = "given"
+    is_drawn: ClassVar[bool] = False
     weights: np.ndarray
     fraction: np.ndarray
     n_patterns: int = field(init=False)
@@ -187,6 +191,7 @@ class _Given(Ensemble):
 @dataclass(frozen=True, eq=False)
 class _GivenCorrelations(Ensemble):
     kind: ClassVar[str] = "correlations"
+    is_drawn: ClassVar[bool] = False
     pairs: np.ndarray
     higher: tuple[tuple[tuple[int, ...], np.ndarray], ...]
     n_patterns: int = field(init=False)

@@ -13,6 +13,7 @@ from dmfx.cli import main
 from dmfx.reproduce import FIGURES, find_figure, make_figure
 from dmfx.reproduce.figures import diagram
 
+DRAWN = ["--weights", "segments:2,4", "--seed", "0:2"]
 SMALL = ["--beta", "1.0:1.3:5", "--steps", "50", "--transient", "20", "--workers", "1"]
 
 
@@ -62,7 +63,7 @@ def test_simulate_writes_the_archive_that_the_function_makes(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_simulate_reduced(tmp_path, capsys):
-    status, *_ = run(capsys, "simulate", tmp_path / "a.zarr", "--reduce", "bifurcation", "--seed", "0:2", *SMALL)
+    status, *_ = run(capsys, "simulate", tmp_path / "a.zarr", "--reduce", "bifurcation", *DRAWN, *SMALL)
     assert status == 0
     assert int(dmfx.open(tmp_path / "a.zarr")["density"].sum()) == 5 * 2 * 50
 
@@ -79,6 +80,23 @@ def test_plot(archive_file, tmp_path, capsys, kind):
     status, _, err = run(capsys, "plot", archive_file, kind, tmp_path / f"{kind}.png")
     assert (status, err) == (0, "")
     assert (tmp_path / f"{kind}.png").stat().st_size > 5000
+
+
+def test_plot_over_another_axis(tmp_path, capsys):
+    """A sweep over γ at one β is drawn over γ; a second long dim is selected from."""
+    net = dmfx.SelfAttention(dmfx.weights.segments(2))
+    runs = dmfx.simulate(net, beta=1.3, gamma=np.arange(0, 40, 2.0), seed=np.arange(15), steps=60)
+    path = runs.dmft.save(tmp_path / "runs.nc")
+    status, _, err = run(capsys, "plot", path, "bifurcation", tmp_path / "a.png", "--x", "gamma")
+    assert status == 2
+    assert "15 sweep points" in err
+    words = ("--select", "seed=3", "--pattern", "1")
+    assert run(capsys, "plot", path, "bifurcation", tmp_path / "a.png", *words)[0] == 0
+    assert (
+        run(capsys, "plot", path, "portrait", tmp_path / "b.png", "--select", "seed=3", "--select", "gamma=9")[0] == 0
+    )
+    assert run(capsys, "plot", path, "portrait", tmp_path / "b.png", "--select", "size=3")[0] == 2
+    assert run(capsys, "plot", path, "portrait", tmp_path / "b.png", "--select", "seed=x")[0] == 2
 
 
 def test_plot_of_a_section(archive_file, tmp_path, capsys):

@@ -195,6 +195,12 @@ def test_random_starts():
     assert dmfx.simulate(DRAWN, beta=1.0, gamma=1.0, seed=[1, 2], steps=3, initial=ds).sizes["initial"] == 4
 
 
+def test_seeds_of_given_weights_are_all_the_same():
+    with pytest.warns(UserWarning, match="every seed has the same"):
+        ds = dmfx.simulate(PAPER, beta=1.0, gamma=220.0, seed=[0, 1], steps=3)
+    assert np.array_equal(ds["attention"].isel(seed=0), ds["attention"].isel(seed=1))
+
+
 def test_starts_from_tokens():
     """Pattern a as the first token of given weights, by its number and spin by spin."""
     w = np.random.default_rng(0).choice([-1, 1], (4, 3, 11))

@@ -105,6 +105,17 @@ def pick_plane(problems: Problems, ds: object, plane: object, array: xr.DataArra
     return Plane(other.transpose(*array.dims), heights.transpose(*array.dims), value, text)
 
 
+def spacing(problems: Problems, array: xr.DataArray | None) -> float:
+    """Time between the steps that were kept, 1 without labels; uneven steps are a problem."""
+    if array is None or "step" not in array.coords or array.sizes["step"] < 2:
+        return 1
+    apart = np.diff(array["step"].values)
+    if (apart != apart[0]).any() or apart[0] <= 0:
+        problems.say("ds must have evenly spaced, increasing steps, but the labels of step are not")
+        return 1
+    return apart[0].item()
+
+
 def positive(problems: Problems, argument: str, value: object) -> float:
     """One finite number above 0."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from dmfx.analysis._labelled import assemble, map_blocks, map_rows, pick_patterns, trajectory, whole_steps
+from dmfx.analysis._labelled import assemble, map_blocks, map_rows, pick_patterns, spacing, trajectory, whole_steps
 from dmfx.validation import Problems
 
 __all__ = ["autocorrelation"]
@@ -37,7 +37,7 @@ def autocorrelation(
     ds
         Trajectories from `dmfx.simulate`, lazy or not.
     max_lag
-        Longest lag, in steps (samples along ``step``); the smaller of 1000 and half the steps by default.
+        Longest lag, counted in steps that were kept; the smaller of 1000 and half of them by default.
     variable
         Which variable with dims (..., step, pattern).
     pattern
@@ -71,6 +71,7 @@ def autocorrelation(
     problems = Problems("autocorrelation")
     array = trajectory(problems, ds, variable)
     picked = pick_patterns(problems, array, pattern)
+    apart = spacing(problems, array)
     if max_lag is not None:
         max_lag = problems.count("max_lag", max_lag, minimum=0)
         if array is not None and max_lag >= array.sizes["step"]:
@@ -86,7 +87,7 @@ def autocorrelation(
         pattern=picked.sizes["pattern"],
         dtype=np.float64,
     )
-    result = result.rename(step="lag").assign_coords(lag=np.arange(max_lag + 1), pattern=picked["pattern"])
+    result = result.rename(step="lag").assign_coords(lag=apart * np.arange(max_lag + 1), pattern=picked["pattern"])
     result.attrs = {"variable": variable}
     return assemble(ds, {"autocorrelation": result})
 

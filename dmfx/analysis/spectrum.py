@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from dmfx.analysis._labelled import assemble, map_blocks, map_rows, pick_patterns, trajectory, whole_steps
+from dmfx.analysis._labelled import assemble, map_blocks, map_rows, pick_patterns, spacing, trajectory, whole_steps
 from dmfx.validation import Problems
 
 __all__ = ["fft", "power_spectrum"]
@@ -47,7 +47,7 @@ def fft(
     -------
     xr.Dataset
         Lazy if and only if the input is. ``amplitude`` (..., frequency, pattern), complex, in units of the
-        variable, over ``frequency`` from 0 to 1/2 in cycles per step (sample along ``step``), and ``status``.
+        variable, over ``frequency`` from 0 to 1/2 in cycles per step, and ``status``.
         NaN for points that diverged.
 
     Raises
@@ -72,13 +72,14 @@ def fft(
     problems = Problems("fft")
     array = trajectory(problems, ds, variable)
     picked = pick_patterns(problems, array, pattern)
+    apart = spacing(problems, array)
     _check_window(problems, window)
     if not isinstance(detrend, (bool, np.bool_)):
         problems.add("detrend", "True or False", detrend, is_type=True)
     problems.raise_any()
 
     task = partial(_amplitude_block, window=window, detrend=bool(detrend))
-    result = _over_frequency(task, picked, array.sizes["step"], np.complex128)
+    result = _over_frequency(task, picked, array.sizes["step"], apart, np.complex128)
     result.attrs = {"variable": variable, "window": str(window), "detrend": int(detrend)}
     return assemble(ds, {"amplitude": result})
 
@@ -114,7 +115,7 @@ def power_spectrum(
     -------
     xr.Dataset
         Lazy if and only if the input is. ``power`` (..., frequency, pattern), in squared units of the
-        variable times steps, over ``frequency`` in cycles per step (sample along ``step``), and ``status``.
+        variable times steps, over ``frequency`` in cycles per step, and ``status``.
         NaN for points that diverged.
 
     Raises
@@ -139,6 +140,7 @@ def power_spectrum(
     problems = Problems("power_spectrum")
     array = trajectory(problems, ds, variable)
     picked = pick_patterns(problems, array, pattern)
+    apart = spacing(problems, array)
     _check_window(problems, window)
     if segment is not None:
         segment = problems.count("segment", segment, minimum=2)
@@ -147,7 +149,8 @@ def power_spectrum(
     problems.raise_any()
 
     length = segment or array.sizes["step"]
-    result = _over_frequency(partial(_power_block, window=window, length=length), picked, length, np.float64)
+    task = partial(_power_block, window=window, length=length, apart=apart)
+    result = _over_frequency(task, picked, length, apart, np.float64)
     result.attrs = {"variable": variable, "window": str(window), "segment": length}
     return assemble(ds, {"power": result})
 
@@ -165,9 +168,9 @@ def _check_window(problems: Problems, window: object) -> None:
         problems.add("window", expected, window)
 
 
-def _over_frequency(task: partial, array: xr.DataArray, length: int, dtype: type) -> xr.DataArray:
-    """Run a task that turns steps into the frequencies of a series of some length."""
-    frequencies = np.fft.rfftfreq(length)
+def _over_frequency(task: partial, array: xr.DataArray, length: int, apart: float, dtype: type) -> xr.DataArray:
+    """Run a task that turns steps into the frequencies of a series of some length, its values ``apart`` in time."""
+    frequencies = np.fft.rfftfreq(length, apart)
     patterns = array.sizes["pattern"]
     result = map_blocks(task, whole_steps(array), step=frequencies.size, pattern=patterns, dtype=dtype)
     return result.rename(step="frequency").assign_coords(frequency=frequencies, pattern=array["pattern"])
@@ -195,13 +198,14 @@ def _amplitude(series: np.ndarray, weights: np.ndarray, detrend: bool) -> np.nda
     return spectrum
 
 
-def _power_block(block: np.ndarray, *, window: str | tuple, length: int) -> np.ndarray:
-    return map_rows(partial(_power, window=window, length=length), block, length // 2 + 1, np.float64)
+def _power_block(block: np.ndarray, *, window: str | tuple, length: int, apart: float) -> np.ndarray:
+    transform = partial(_power, window=window, length=length, apart=apart)
+    return map_rows(transform, block, length // 2 + 1, np.float64)
 
 
-def _power(series: np.ndarray, window: str | tuple, length: int) -> np.ndarray:
+def _power(series: np.ndarray, window: str | tuple, length: int, apart: float) -> np.ndarray:
     from scipy.signal import periodogram, welch
 
     if length == series.shape[-1]:
-        return periodogram(series, window=window, axis=-1)[1]
-    return welch(series, window=window, nperseg=length, axis=-1)[1]
+        return periodogram(series, fs=1 / apart, window=window, axis=-1)[1]
+    return welch(series, fs=1 / apart, window=window, nperseg=length, axis=-1)[1]

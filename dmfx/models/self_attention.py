@@ -160,6 +160,11 @@ class SelfAttention:
         """Number of patterns M."""
         return self.weights.n_patterns
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all seeds have the same weights, because they were given."""
+        return not self.weights.is_drawn and self.position_weights is not None
+
     @functools.lru_cache(maxsize=8)  # noqa: B019 - tasks of one sweep share realisations; one may have 20 MB
     def realisation(self, seed: int) -> Realisation:
         """The quenched weights with this number."""

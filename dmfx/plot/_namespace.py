@@ -33,7 +33,7 @@ class Plots:
         self,
         *,
         plane: Mapping[str, object] | None = None,
-        x: str = "beta",
+        x: str | None = None,
         width: int = 900,
         height: int = 520,
         columns: int = 1,

@@ -28,7 +28,7 @@ def bifurcation(
     ds: xr.Dataset,
     *,
     plane: Mapping[str, object] | None = None,
-    x: str = "beta",
+    x: str | None = None,
     width: int = 900,
     height: int = 520,
     columns: int = 1,
@@ -55,7 +55,8 @@ def bifurcation(
     plane
         The plane of `dmfx.bifurcation`; the whole orbit is drawn as well if ``kind`` is ``"density"``.
     x
-        Dim along the horizontal axis, with numbers for coordinate; every other one gives panels.
+        Dim along the horizontal axis, with numbers for coordinate; every other one gives panels. By default
+        ``"beta"``, or the only dim of several points if there is but one β.
     width, height
         Pixels of each panel.
     columns
@@ -106,10 +107,13 @@ def bifurcation(
     held = next((name for name in DRAWN if name in ds), "density")
     reduced = analysed(problems, ds, held, _reduce, options)
     names = [name for name in DRAWN if name in reduced]
+    x = _axis(reduced[names[0]]) if x is None else x
     _check_axis(problems, reduced[names[0]], x)
     problems.raise_any()
 
-    period = reduced["period"] if "period" in reduced else xr.zeros_like(reduced[names[0]][x], dtype=int)
+    # A mean over seeds has no period.
+    known = "period" in reduced and reduced["period"].dtype.kind in "iu"
+    period = reduced["period"] if known else xr.zeros_like(reduced[names[0]][x], dtype=int)
     diagram = reduced[names].assign(period=period).compute().sortby(x)
     _style.load()
     parts = panels(diagram, x, "value", "point")
@@ -123,6 +127,12 @@ def _reduce(ds: xr.Dataset, **options: object) -> xr.Dataset:
         return result
     del options["plane"]
     return result.assign(density=analysis.bifurcation(ds, **options)["density"])
+
+
+def _axis(array: xr.DataArray) -> str:
+    """β, or the only dim of several points where there is but one β."""
+    several = [dim for dim, size in array.sizes.items() if dim not in ("value", "point") and size > 1]
+    return several[0] if len(several) == 1 else "beta"
 
 
 def _check_axis(problems: Problems, array: xr.DataArray, x: object) -> None:

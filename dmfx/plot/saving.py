@@ -52,6 +52,9 @@ def check_target(path: str | Path, overwrite: bool, problems: Problems | None = 
 def save(picture: Any, path: str | Path, *, overwrite: bool = False) -> Path:
     """Keep a picture: ``.html`` can be zoomed and opens without a network, ``.png`` is for print.
 
+    HTML is drawn by Bokeh and PNG by Matplotlib, as HoloViews' backends: style a picture for both, such as with
+    ``picture.opts(xlim=(1.2, 1.3), backend="bokeh").opts(xlim=(1.2, 1.3), backend="matplotlib")``.
+
     Parameters
     ----------
     picture

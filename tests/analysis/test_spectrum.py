@@ -5,7 +5,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmfx.analysis import fft, power_spectrum
+from dmfx.analysis import autocorrelation, fft, power_spectrum
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -132,3 +132,20 @@ def test_wrong_segment(segment, error, message):
 def test_wrong_detrend():
     with pytest.raises(TypeError, match=r"detrend must be True or False, not 'linear' \(str\)"):
         fft(dataset(np.arange(20.0)), detrend="linear")
+
+
+def test_of_every_third_step_frequencies_are_still_per_step():
+    time = np.arange(300)
+    orbit = np.cos(2 * np.pi * 0.04 * time)
+    ds = xr.Dataset({"m_o_semantic": (("step", "pattern"), orbit[:, None])}, {"step": time})
+    third = ds.isel(step=slice(None, None, 3))
+    power = power_spectrum(third, window="boxcar").power.isel(pattern=0)
+    assert float(power.idxmax("frequency")) == pytest.approx(0.04)
+    assert float(power.integrate("frequency")) == pytest.approx(0.5, rel=0.05)
+    assert float(fft(third).frequency[-1]) == pytest.approx(1 / 6)
+    lags = autocorrelation(third, 25).autocorrelation.isel(pattern=0)
+    assert float(lags.sel(lag=75)) == pytest.approx(1)
+    for uneven in (ds.isel(step=[0, 1, 5, 9]), ds.isel(step=slice(None, None, -1))):
+        for function in (fft, power_spectrum, autocorrelation):
+            with pytest.raises(ValueError, match="evenly spaced, increasing steps"):
+                function(uneven)
