@@ -88,6 +88,13 @@ def key(points: Any, colour: str) -> Any:
     )
 
 
+def _has_legend(overlay: Any) -> bool:
+    """Whether more than one of its elements has a label."""
+    import holoviews as hv
+
+    return isinstance(overlay, hv.Overlay) and sum(bool(element.label) for element in overlay) > 1
+
+
 def picture(overlay: Any, width: int, height: int, title: str = "", **common: object) -> Any:
     """Style what has a frame of its own: its size, fonts, legend and tools.
 
@@ -130,6 +137,11 @@ def picture(overlay: Any, width: int, height: int, title: str = "", **common: ob
             "columnspacing": 1.6,
             "borderaxespad": 0.3,
         },
-        "fig_rcparams": {"axes.linewidth": 0.7, "font.family": "DejaVu Sans"},
+        "fig_rcparams": {
+            "axes.linewidth": 0.7,
+            "font.family": "DejaVu Sans",
+            # A legend stands above the frame on the left; the title then makes room for it.
+            "axes.titlelocation": "right" if _has_legend(overlay) else "center",
+        },
     }
     return both(overlay.relabel(title), bokeh, matplotlib, title="{label}", show_frame=True, **common)
