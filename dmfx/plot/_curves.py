@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import pick_patterns
@@ -67,6 +68,9 @@ def analysis_curves(
     problems.raise_any()
 
     values, y_range = view(picked.compute())
+    if not np.isfinite(values.values).any():
+        problems.say(f"ds has no finite values of {name!r} to draw: see the status of its points")
+        problems.raise_any()
     return curves(
         result,
         values.rename(name),
