@@ -68,7 +68,7 @@ def analysis_curves(
     problems.raise_any()
 
     values, y_range = view(picked.compute())
-    if not np.isfinite(values.values).any():
+    if log and not np.isfinite(values.values).any():  # which no logarithmic axis can show
         problems.say(f"ds has no finite values of {name!r} to draw: see the status of its points")
         problems.raise_any()
     return curves(
