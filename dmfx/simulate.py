@@ -13,7 +13,7 @@ import xarray as xr
 from dask.base import tokenize
 
 from dmfx.chunking import default_chunks, parse_chunks, step_cost
-from dmfx.models.self_attention import SelfAttention
+from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
 from dmfx.starts import FromRun, align, parse_initial
 from dmfx.tasks import build_arrays
@@ -230,7 +230,7 @@ def _weights(model: SelfAttention, seeds: np.ndarray, token: str) -> dict[str, t
     """The weights as lazy variables by seed."""
     columns = model.weights.n_columns
     matrix_rows = (len(MATRICES), model.n_patterns)
-    bits = (model.context_size - 1).bit_length()
+    bits = n_bits(model.context_size)
     shapes = {
         "field": (model.n_patterns, columns),
         "overlap": (*matrix_rows, columns),

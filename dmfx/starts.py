@@ -13,7 +13,7 @@ from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import STATE_DIMS, Context, Token, context_of, parse_start
 from dmfx.validation import Problems
 from dmfx.variables import VARIABLES
-from dmfx.weights import START_STREAM, generator
+from dmfx.weights.streams import START_STREAM, generator
 
 __all__ = ["FromRun", "RandomContexts", "Start", "parse_initial", "random_context"]
 
@@ -102,9 +102,7 @@ def parse_initial(
             else:
                 added[dim] = state[dim].to_numpy()
         return FromRun(state["final_attention"], state["final_phase"]), added
-    fraction = getattr(model.weights, "fraction", None)
-    n_spins = None if fraction is None else len(fraction)
-    return parse_start(problems, "initial", initial, model.n_patterns, model.context_size, n_spins), {}
+    return parse_start(problems, "initial", initial, model.n_patterns, model.context_size, model.weights.n_spins), {}
 
 
 def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) -> FromRun:

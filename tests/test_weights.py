@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmfx import weights
-from dmfx.weights import ensemble_from_spec, group_columns, sign_vectors
+from dmfx.weights import ensemble_from_spec
+from dmfx.weights.columns import group_columns
+from dmfx.weights.signs import sign_vectors
+from dmfx.weights.streams import WEIGHT_STREAM, generator
 
 ENSEMBLES = {
     "segments": weights.segments(3, 5),
@@ -59,8 +62,8 @@ class TestEveryEnsemble:
 
 def test_streams_of_large_seeds_are_their_own():
     seeds = [0, 7, 2**32, 2**32 + 7, 2**33 + 7, 2**62]
-    drawn = {weights.generator(seed, stream).bytes(16) for seed in seeds for stream in range(3)}
-    drawn |= {weights.generator(seed, 2, start).bytes(16) for seed in seeds for start in range(3)}
+    drawn = {generator(seed, stream).bytes(16) for seed in seeds for stream in range(3)}
+    drawn |= {generator(seed, 2, start).bytes(16) for seed in seeds for start in range(3)}
     assert len(drawn) == 6 * len(seeds)
 
 
@@ -139,7 +142,7 @@ def test_given_higher_correlations_replace_the_products():
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
 def test_uniform_means_are_products_over_independent_spins(m):
     ensemble = weights.correlated(n_patterns=m, distribution="uniform")
-    means = weights.generator(7, weights.WEIGHT_STREAM).uniform(0, 1, (4, m))
+    means = generator(7, WEIGHT_STREAM).uniform(0, 1, (4, m))
 
     def correlation(alpha, a, subset):
         if alpha > 0:

@@ -13,14 +13,9 @@ import numpy as np
 from dmfx.models import published
 from dmfx.models.start import Context, Token, parse_start, start_from_spec
 from dmfx.validation import Problems, real_numbers
-from dmfx.weights import (
-    MATRICES,
-    POSITION_STREAM,
-    Ensemble,
-    ensemble_from_spec,
-    generator,
-    parse_given,
-)
+from dmfx.weights import MATRICES, Ensemble, ensemble_from_spec
+from dmfx.weights.columns import parse_given
+from dmfx.weights.streams import POSITION_STREAM, generator
 
 __all__ = ["Realisation", "SelfAttention"]
 
@@ -123,9 +118,7 @@ class SelfAttention:
             problems.raise_any()
         shape = (weights.n_patterns, n_bits(context_size))
         position = _parse_position(problems, position_weights, shape)
-        columns = getattr(weights, "fraction", None)
-        n_spins = None if columns is None else len(columns)
-        start = parse_start(problems, "start", start, weights.n_patterns, context_size, n_spins)
+        start = parse_start(problems, "start", start, weights.n_patterns, context_size, weights.n_spins)
         problems.raise_any()
         for name, value in (
             ("weights", weights),
