@@ -10,7 +10,7 @@ from dask.array.core import normalize_chunks
 
 from dmfx.validation import Problems
 
-__all__ = ["default_chunks", "parse_chunks", "step_cost"]
+__all__ = ["chunks_by_cost", "default_chunks", "parse_chunks", "step_cost"]
 
 #: Long enough to outweigh the few milliseconds that a scheduler spends on a task, short enough to see it advance.
 TARGET_SECONDS = 2.0
@@ -56,17 +56,40 @@ def default_chunks(
     step_chunk = max(min(steps, TARGET_BYTES // (LANES * step_bytes)), 1)
     by_memory = TARGET_BYTES // max(step_chunk * step_bytes, point_bytes)
     by_time = int(TARGET_SECONDS / (cost * (transient + step_chunk)))
-    points = max(LANES, min(by_memory, by_time) // LANES * LANES)
     most = {"seed": max(1, TARGET_BYTES // seed_bytes)}
+    return _last_first(sizes, min(by_memory, by_time), most) | {"step": step_chunk}
+
+
+def chunks_by_cost(sizes: Mapping[str, int], cost: float, whole: tuple[str, ...] = ()) -> dict[str, int]:
+    """Chunk sizes along sweep dims for tasks that keep no trajectories.
+
+    Parameters
+    ----------
+    sizes
+        Size of each sweep dim, in order. The last dims are kept whole first.
+    cost
+        Seconds per point.
+    whole
+        Dims that are not cut.
+    """
+    inner = math.prod(sizes[dim] for dim in whole)
+    free = {dim: size for dim, size in sizes.items() if dim not in whole}
+    chunks = _last_first(free, int(TARGET_SECONDS / cost) // inner, {}, least=-(-LANES // inner))
+    return {dim: sizes[dim] if dim in whole else chunks[dim] for dim in sizes}
+
+
+def _last_first(sizes: Mapping[str, int], points: int, most: Mapping[str, int], least: int = LANES) -> dict[str, int]:
+    """Chunks of about as many points, whole groups of lanes, the last dims kept whole first."""
+    points = max(least, points // least * least)
     chunks = {}
     for dim in reversed(sizes):
         chunks[dim] = max(1, min(sizes[dim], points, most.get(dim, points)))
         points //= chunks[dim]
-    return {dim: chunks[dim] for dim in sizes} | {"step": step_chunk}
+    return {dim: chunks[dim] for dim in sizes}
 
 
 def parse_chunks(
-    problems: Problems, chunks: object, sizes: Mapping[str, int], steps: int, default: Mapping[str, int]
+    problems: Problems, chunks: object, sizes: Mapping[str, int], steps: int | None, default: Mapping[str, int]
 ) -> dict[str, tuple[int, ...]]:
     """Normalise the argument ``chunks`` to the sizes of every chunk along every sweep dim and ``step``.
 
@@ -78,11 +101,11 @@ def parse_chunks(
         ``"auto"``; an integer for every sweep dim (-1: whole); or a mapping from dim to ``"auto"``, an integer or a
         tuple of chunk sizes. A dim that a mapping lacks stays whole, as in xarray.
     sizes, steps
-        Sizes of the sweep dims, and of ``step``.
+        Sizes of the sweep dims, and of ``step``; None if that is not cut.
     default
         What ``"auto"`` stands for.
     """
-    shape = {**sizes, "step": steps}
+    shape = {**sizes} if steps is None else {**sizes, "step": steps}
     whole = {dim: -1 for dim in shape}
     if isinstance(chunks, str) and chunks == "auto":
         wanted = dict(default)

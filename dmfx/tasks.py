@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
+from dmfx import variables
 from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import Context
 from dmfx.starts import FromRun, RandomContexts, Start, random_context
 
-__all__ = ["STATUS", "Block", "build_arrays"]
+if TYPE_CHECKING:
+    from dmfx.kernels.self_attention import Points
+
+__all__ = ["STATUS", "Block", "build_arrays", "points_at", "views"]
 
 #: Values of the variable ``status``.
-STATUS = {"ok": 0, "diverged": 1, "bad_start": 2}
+STATUS = {name: value for value, name in enumerate(variables.STATUS)}
 
 
 class Block(NamedTuple):
@@ -73,14 +77,12 @@ def run_block(
     tuple
         The recorded variables, dims (sweep..., step, pattern); then final attention, final phase and status.
     """
-    from dmfx.kernels.self_attention import Points, run
+    from dmfx.kernels.self_attention import run
 
     shape = tuple(len(labels) for labels in block.axes.values())
     n_points = int(np.prod(shape))
     along = np.indices(shape).reshape(len(shape), n_points)
     label = {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
-    seeds, realisation = np.unique(label["seed"], return_inverse=True)
-    drawn = [model.realisation(int(seed)) for seed in seeds]
     epsilon = label.get("epsilon", np.full(n_points, model.epsilon))
     token = None
     if attention is None:
@@ -90,17 +92,8 @@ def run_block(
         lags = (model.context_size, model.n_patterns)
         attention = np.broadcast_to(attention, (*shape, *lags)).reshape(n_points, *lags)
         phase = np.broadcast_to(phase, shape).reshape(n_points)
-    points = Points(
-        beta=label["beta"],
-        gamma=label["gamma"],
-        epsilon=epsilon,
-        realisation=realisation,
-        field=np.stack([real.field for real in drawn]),
-        overlap=np.stack([real.overlap for real in drawn]),
-        drive=np.stack([real.drive for real in drawn]),
-        attention=attention,
-        phase=phase.astype(np.int64) % model.context_size,
-        token=token,
+    points = points_at(
+        model, label["beta"], label["gamma"], label["seed"], epsilon, attention, phase.astype(np.int64), token
     )
     recorded, final_attention, final_phase = run(
         points, transient=block.transient, steps=block.steps, record=block.record
@@ -115,6 +108,35 @@ def run_block(
         final_attention.reshape(*shape, *final_attention.shape[1:]),
         final_phase.reshape(shape),
         new.astype(np.int8).reshape(shape),
+    )
+
+
+def points_at(
+    model: SelfAttention,
+    beta: np.ndarray,
+    gamma: np.ndarray,
+    seed: np.ndarray,
+    epsilon: np.ndarray,
+    attention: np.ndarray,
+    phase: np.ndarray,
+    token: np.ndarray | None = None,
+) -> Points:
+    """What the kernels take: parameters and starts by point, shape (point, ...), with the weights of every seed."""
+    from dmfx.kernels.self_attention import Points
+
+    seeds, realisation = np.unique(seed, return_inverse=True)
+    drawn = [model.realisation(int(number)) for number in seeds]
+    return Points(
+        beta=beta,
+        gamma=gamma,
+        epsilon=epsilon,
+        realisation=realisation,
+        field=np.stack([real.field for real in drawn]),
+        overlap=np.stack([real.overlap for real in drawn]),
+        drive=np.stack([real.drive for real in drawn]),
+        attention=attention,
+        phase=phase % model.context_size,
+        token=token,
     )
 
 
@@ -211,20 +233,91 @@ def build_arrays(
     arrays = {}
     for position, variable in enumerate(names):
         tail = state_chunks.get(variable, (chunks["step"], (model.n_patterns,)))
-        getter = f"{variable}-{name}"
-        blocks = itertools.product(*(range(len(c)) for c in (*sweep_chunks, *tail)))
-        in_time = variable in record
-        getters = {
-            (getter, *b): (
-                operator.getitem,
-                (calls, *b[: len(axes)], b[len(axes)] if in_time else last),
-                position,
-            )
-            for b in blocks
-        }
-        own = HighLevelGraph({**graph.layers, getter: getters}, {**graph.dependencies, getter: {calls}})
-        arrays[variable] = da.Array(own, getter, chunks=(*sweep_chunks, *tail), dtype=dtypes.get(variable, np.float64))
+        call_of = (lambda *b: b[: len(axes) + 1]) if variable in record else (lambda *b: (*b[: len(axes)], last))
+        dtype = dtypes.get(variable, np.float64)
+        arrays[variable] = _view(graph, calls, f"{variable}-{name}", position, (*sweep_chunks, *tail), dtype, call_of)
     return arrays
+
+
+def _view(
+    graph: HighLevelGraph,
+    calls: str,
+    getter: str,
+    position: int,
+    chunks: tuple[tuple[int, ...], ...],
+    dtype: type,
+    call_of: Callable[..., tuple[int, ...]],
+) -> da.Array:
+    """One output of a layer of calls, as an array; ``call_of`` gives the call that a block comes from."""
+    blocks = itertools.product(*(range(len(c)) for c in chunks))
+    getters = {(getter, *b): (operator.getitem, (calls, *call_of(*b)), position) for b in blocks}
+    own = HighLevelGraph({**graph.layers, getter: getters}, {**graph.dependencies, getter: {calls}})
+    return da.Array(own, getter, chunks=chunks, dtype=dtype)
+
+
+def views(
+    name: str,
+    function: Callable[..., tuple[np.ndarray, ...]],
+    inputs: Sequence[da.Array | np.ndarray],
+    outputs: Mapping[str, tuple[tuple[int, ...], type]],
+    sweep_chunks: tuple[tuple[int, ...], ...],
+    shared: object = None,
+    dropped: tuple[int, ...] = (),
+) -> dict[str, da.Array]:
+    """Call a function once for each block of a sweep, and view each of its outputs as an array.
+
+    Parameters
+    ----------
+    name
+        Token of everything that decides the result; it names the tasks.
+    function
+        Gets ``shared`` and a block of every input; returns a tuple of arrays (block of the sweep..., shape). Defined
+        in a module.
+    inputs
+        Arrays with the sweep dims first, each of full size or of size 1, and further dims. Dask's are cut as
+        ``sweep_chunks`` along the former and whole along the latter.
+    outputs
+        By variable: the shape behind the sweep dims, and the type.
+    sweep_chunks
+        Sizes of the blocks along each sweep dim.
+    shared
+        What all calls get, stored once in the graph.
+    dropped
+        Positions of sweep dims of one block each that the outputs do not begin with.
+    """
+    calls, shared_key = f"dmfx-call-{name}", f"dmfx-shared-{name}"
+    layer: dict = {shared_key: shared}
+    edges = [np.concatenate([[0], np.cumsum(c)]) for c in sweep_chunks]
+    for index in itertools.product(*(range(len(c)) for c in sweep_chunks)):
+        region = [(e[i], e[i + 1]) for e, i in zip(edges, index, strict=True)]
+        blocks = [_block_at(a, index) if isinstance(a, da.Array) else _part(a, region) for a in inputs]
+        layer[(calls, *index)] = (function, shared_key, *blocks)
+    lazy = [array for array in inputs if isinstance(array, da.Array)]
+    graph = HighLevelGraph.from_collections(calls, layer, dependencies=lazy)
+    kept = [i for i in range(len(sweep_chunks)) if i not in dropped]
+
+    def call_of(*block: int) -> tuple[int, ...]:
+        at = dict(zip(kept, block, strict=False))
+        return tuple(at.get(i, 0) for i in range(len(sweep_chunks)))
+
+    return {
+        variable: _view(
+            graph,
+            calls,
+            f"{variable}-{name}",
+            position,
+            (*(sweep_chunks[i] for i in kept), *((size,) for size in shape)),
+            dtype,
+            call_of,
+        )
+        for position, (variable, (shape, dtype)) in enumerate(outputs.items())
+    }
+
+
+def _part(array: np.ndarray, region: Sequence[tuple[int, int]]) -> np.ndarray:
+    """A copy of the part of an array that a sweep block reads; a view would carry the whole array along."""
+    parts = (slice(*bounds) if size > 1 else slice(None) for bounds, size in zip(region, array.shape, strict=False))
+    return array[tuple(parts)].copy()
 
 
 def _block_at(array: da.Array, index: tuple[int, ...]) -> tuple:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-__all__ = ["COORDINATES", "OVERLAPS", "VARIABLES", "Variable", "describe_dataset"]
+__all__ = ["BIFURCATIONS", "COORDINATES", "KINDS", "OVERLAPS", "STATUS", "VARIABLES", "Variable", "describe_dataset"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ class Variable:
         return attrs
 
 
+#: States of a point, by the value of the variable ``status``.
+STATUS = ("ok", "diverged", "bad_start", "underflow")
+
+#: Kinds of attractor, by the value of the variable ``kind``; "none" stands where nothing can be said.
+KINDS = ("fixed", "periodic", "quasi_periodic", "chaotic", "transient", "diverged", "none")
+
+#: What happens at a point of a branch of periodic orbits.
+BIFURCATIONS = ("none", "fold", "period_doubling", "neimark_sacker", "branch_point")
+
 #: Variables with dims (..., step, pattern) that a simulation of self-attention can keep.
 OVERLAPS = ("m_o_semantic", "attention", "m_o", "m_v", "m_q", "m_k")
 
@@ -54,6 +63,15 @@ COORDINATES = {
     "point": Variable("number of the point"),
     "lag": Variable("lag", units="step", symbol="τ"),
     "frequency": Variable("frequency", units="cycles/step", symbol="f"),
+    "direction": Variable("direction in which the carried parameter moves"),
+    "exponent": Variable("number of the Lyapunov exponent, 0 is the largest"),
+    "window": Variable("last step of the window", units="step"),
+    "criterion": Variable("criterion for the kind of attractor"),
+    "attractor": Variable("label of the attractor"),
+    "orbit": Variable("number of the periodic orbit"),
+    "orbit_step": Variable("time along the periodic orbit", units="step"),
+    "multiplier": Variable("number of the Floquet multiplier, 0 has the largest modulus"),
+    "branch_point": Variable("number of the point along the branch"),
 }
 
 VARIABLES = {
@@ -65,7 +83,7 @@ VARIABLES = {
     "attention": Variable("attention value", symbol="A"),
     "final_attention": Variable("attention values of the final context", symbol="A"),
     "final_phase": Variable("position phase of the next token", units="step", symbol="φ"),
-    "status": Variable("state of the point", flags=("ok", "diverged", "bad_start")),
+    "status": Variable("state of the point", flags=STATUS),
     "field_weights": Variable("signs of the output weights by column type", symbol="w^o"),
     "overlap_weights": Variable("fraction of spins times weight, by column type", symbol="p w^α"),
     "position_weights": Variable("weights of the position bits", symbol="W^pos"),
@@ -81,6 +99,36 @@ VARIABLES = {
     "autocorrelation": Variable("normalised autocorrelation", symbol="C(τ)"),
     "amplitude": Variable("complex amplitude of the Fourier component"),
     "power": Variable("power spectral density", units="step", symbol="S(f)"),
+    "lyapunov": Variable("Lyapunov exponent", units="1/step", symbol="λ"),
+    "lyapunov_error": Variable("standard error of the Lyapunov exponent", units="1/step"),
+    "finite_time_lyapunov": Variable("Lyapunov exponent over one window of steps", units="1/step"),
+    "lyapunov_running": Variable("Lyapunov exponent over all windows so far", units="1/step"),
+    "mean_log_determinant": Variable("mean of log |det| of the tangent map", units="1/step"),
+    "kaplan_yorke_dimension": Variable("Kaplan-Yorke dimension", symbol="D_KY"),
+    "kind": Variable("kind of attractor", flags=KINDS),
+    "verdict": Variable("kind of attractor by one criterion alone", flags=KINDS),
+    "agree": Variable("whether the criteria agree", flags=("no", "yes")),
+    "frequencies": Variable("number of incommensurate frequencies beside that of the position", units="count"),
+    "settled": Variable("step from which on the run was on its attractor", units="step"),
+    "spectral_floor": Variable("log10 of the median of the power spectrum over its sum"),
+    "basin_count": Variable("number of starts that reached the attractor", units="count"),
+    "basin_fraction": Variable("fraction of starts that reached the attractor"),
+    "basin_fraction_low": Variable("lower end of the 95 % interval of the fraction"),
+    "basin_fraction_high": Variable("upper end of the 95 % interval of the fraction"),
+    "attractor_of": Variable("label of the attractor that the start reached, -1 for none"),
+    "attractor_kind": Variable("kind of the attractor", flags=KINDS),
+    "attractor_period": Variable("period of the attractor, 0 where it is not periodic", units="step"),
+    "attractor_lyapunov": Variable("largest Lyapunov exponent on the attractor", units="1/step", symbol="λ"),
+    "attractor_points": Variable("attention values on the attractor, in order of time", symbol="A"),
+    "orbit_attention": Variable("attention values along the periodic orbit", symbol="A"),
+    "orbit_mean": Variable("mean attention value along the periodic orbit", symbol="A"),
+    "orbit_min": Variable("smallest attention value along the periodic orbit", symbol="A"),
+    "orbit_max": Variable("largest attention value along the periodic orbit", symbol="A"),
+    "multipliers": Variable("Floquet multiplier", symbol="μ"),
+    "unstable": Variable("number of Floquet multipliers outside the unit circle", units="count"),
+    "residual": Variable("largest change of the state over one period"),
+    "parameter": Variable("value of the parameter that the branch follows"),
+    "special": Variable("bifurcation at the point of the branch", flags=BIFURCATIONS),
 }
 
 

@@ -1,0 +1,286 @@
+"""Going on from the final states of a Dataset: what analyses that run the map themselves share."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import tokenize
+
+from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
+from dmfx.models import SelfAttention, model_from_json
+from dmfx.models.start import STATE_DIMS, context_of
+from dmfx.tasks import STATUS, points_at, views
+from dmfx.validation import Problems
+from dmfx.variables import describe_dataset
+from dmfx.version import versions
+
+__all__ = ["Output", "States", "StatesBlock", "drive_period", "go_on", "states_of"]
+
+#: What distinguishes the points of a sweep besides their states.
+PARAMETERS = ("beta", "gamma", "seed", "epsilon")
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """The points of a Dataset that runs can go on from.
+
+    Attributes
+    ----------
+    model
+        The model.
+    coords
+        What is left of the Dataset without its time, contexts and patterns: its sweep dims and their coordinates.
+    parameters
+        β, γ, seed and ε, each with every sweep dim, of full size or of size 1.
+    attention, phase, status
+        Dims (sweep..., context, pattern), (sweep...) and (sweep...).
+    attrs
+        Attributes of the Dataset.
+    """
+
+    model: SelfAttention
+    coords: xr.Dataset
+    parameters: dict[str, np.ndarray]
+    attention: xr.DataArray
+    phase: xr.DataArray
+    status: xr.DataArray
+    attrs: dict[str, object]
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Sweep dims, in order."""
+        return self.phase.dims
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the Dataset is."""
+        return self.attention.chunks is not None
+
+
+class StatesBlock(NamedTuple):
+    """The points of one task, flattened: every array has shape (point, ...).
+
+    Attributes
+    ----------
+    model
+        The model.
+    beta, gamma, seed, epsilon
+        Parameters.
+    attention, phase
+        Contexts, (point, context, pattern), newest first, and the phases of the next tokens.
+    status
+        What was known of the points; `STATUS`.
+    """
+
+    model: SelfAttention
+    beta: np.ndarray
+    gamma: np.ndarray
+    seed: np.ndarray
+    epsilon: np.ndarray
+    attention: np.ndarray
+    phase: np.ndarray
+    status: np.ndarray
+
+    def points(self):
+        """What the kernels take."""
+        return points_at(
+            self.model, self.beta, self.gamma, self.seed, self.epsilon, self.attention, self.phase.astype(np.int64)
+        )
+
+    def batches(self) -> Iterator[StatesBlock]:
+        """The points in groups that a kernel advances together, for work that keeps trajectories."""
+        for first in range(0, len(self.phase), LANES):
+            yield StatesBlock(self.model, *(array[first : first + LANES] for array in self[1:]))
+
+    def new_status(self, final_attention: np.ndarray) -> np.ndarray:
+        """Status after a run that ended in these states; a point that was not ok stays what it was."""
+        n_points = len(self.phase)
+        started = np.isfinite(self.attention.reshape(n_points, -1)).all(axis=1)
+        finished = np.isfinite(final_attention.reshape(n_points, -1)).all(axis=1)
+        new = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
+        failed = (self.status == STATUS["diverged"]) | (self.status == STATUS["bad_start"])
+        return np.where(failed, self.status, new).astype(np.int8)
+
+
+class Output(NamedTuple):
+    """One variable that a task returns: the dims behind the sweep's, their sizes, and its type."""
+
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: type = np.float64
+
+
+def states_of(problems: Problems, ds: object) -> States | None:
+    """The states that a Dataset holds, or None when a problem was recorded."""
+    if not isinstance(ds, xr.Dataset):
+        problems.add("ds", "a Dataset from dmfx.simulate", ds, is_type=True)
+        return None
+    if "dmfx_model" not in ds.attrs:
+        problems.say(
+            "ds must say its model in the attribute dmfx_model, as Datasets from dmfx.simulate and dmfx.open do"
+        )
+        return None
+    model = model_from_json(ds.attrs["dmfx_model"])
+    state = context_of(problems, "ds", ds, model.n_patterns, model.context_size)
+    if state is None:
+        return None
+    attention = state["final_attention"]
+    sweep = tuple(dim for dim in attention.dims if dim not in STATE_DIMS)
+    attention = attention.transpose(*sweep, *STATE_DIMS)
+    phase = _along(state["final_phase"], attention, sweep)
+    status = ds["status"] if "status" in ds else xr.DataArray(np.int8(STATUS["ok"]))
+    if not set(status.dims) <= set(sweep):
+        problems.say(f"ds: status has the dims {status.dims}, final_attention {attention.dims}")
+        return None
+    parameters = {}
+    for name in PARAMETERS:
+        if name not in ds.coords and name != "epsilon":
+            problems.say(f"ds must have the coordinate {name}, which says the {name} of each point")
+            continue
+        value = ds.coords[name] if name in ds.coords else xr.DataArray(model.epsilon)
+        if not set(value.dims) <= set(sweep) or value.dtype.kind not in "iuf":
+            problems.say(f"ds: {name} must be a coordinate of numbers along {', '.join(sweep) or 'no dims'}")
+            continue
+        parameters[name] = _along(value, attention, sweep, expand=False).to_numpy()
+    if len(parameters) < len(PARAMETERS):
+        return None
+    inner = [name for name, coord in attention.coords.items() if not set(coord.dims) <= set(sweep)]
+    coords = attention.drop_vars(inner).coords.to_dataset()
+    for dim in sweep:
+        coords = coords if dim in coords.coords else coords.expand_dims({dim: attention.sizes[dim]})
+    return States(model, coords, parameters, attention, phase, _along(status, attention, sweep), ds.attrs)
+
+
+def _along(array: xr.DataArray, like: xr.DataArray, sweep: tuple[str, ...], expand: bool = True) -> xr.DataArray:
+    """The array with every sweep dim in order, of full size, or of size 1 where it does not vary."""
+    array = array.drop_vars(list(array.coords))
+    missing = {dim: like.sizes[dim] if expand else 1 for dim in sweep if dim not in array.dims}
+    return array.expand_dims(missing).transpose(*sweep)
+
+
+def drive_period(model: SelfAttention, epsilon: np.ndarray | float) -> int:
+    """Period of the position drive in steps: that of the phase, or 1 where position has no weight."""
+    return model.context_size if np.any(np.asarray(epsilon) != 0) else 1
+
+
+def go_on(
+    states: States,
+    function: Callable[..., tuple[np.ndarray, ...]],
+    outputs: Mapping[str, Output],
+    options: Mapping[str, object],
+    *,
+    problems: Problems,
+    cost: float,
+    chunks: object = "auto",
+    whole: tuple[str, ...] = (),
+) -> xr.Dataset:
+    """Run a function once on every block of points, and label what it returns.
+
+    Parameters
+    ----------
+    states
+        The points.
+    function
+        ``function(block, **options)`` of a `StatesBlock`, defined in a module; returns the outputs in their order, each
+        (point, ...).
+    outputs
+        What it returns.
+    options
+        Its further arguments, plain values.
+    problems
+        Where wrong chunks are recorded; everything that is wrong with the call is raised from here.
+    cost
+        Estimated seconds per point, a guide for the size of tasks.
+    chunks
+        Sizes of the blocks along the sweep dims, as in xarray.
+    whole
+        Sweep dims that a block always holds whole: its points come with these dims last, and the outputs, (points
+        without them, ...), have them only where they say so.
+
+    Returns
+    -------
+    xr.Dataset
+        Lazy if and only if the states are; with the coordinates of the sweep.
+    """
+    sizes = {dim: states.phase.sizes[dim] for dim in states.dims}
+    default = chunks_by_cost(sizes, cost, whole)
+    cut = parse_chunks(problems, chunks, sizes, None, default)
+    for dim in whole:
+        if len(cut.get(dim, (0,))) > 1:
+            problems.say(f"chunks: {dim} must be in one chunk")
+    problems.raise_any()
+    sweep_chunks = tuple(cut[dim] for dim in states.dims)
+    arrays = [_blocks(array, cut) for array in (states.attention, states.phase, states.status)]
+    inputs = [*states.parameters.values(), *arrays]
+    token = tokenize(
+        f"{function.__module__}.{function.__qualname__}",
+        states.model,
+        list(states.parameters.values()),
+        [array.name for array in arrays],
+        sweep_chunks,
+        dict(options),
+        list(outputs.items()),
+        versions()["dmfx"],
+    )
+    kept = tuple(dim for dim in states.dims if dim not in whole)
+    last = tuple(states.dims.index(dim) for dim in whole)
+    computed = views(
+        token,
+        _call,
+        inputs,
+        {name: (output.shape, output.dtype) for name, output in outputs.items()},
+        sweep_chunks,
+        _Call(function, states.model, dict(options), last),
+        last,
+    )
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    called = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    history = f"{states.attrs.get('history', '')}\n{now} {problems.call}({called})".strip()
+    ds = xr.Dataset(
+        {name: ((*kept, *output.dims), computed[name]) for name, output in outputs.items()},
+        coords=states.coords.coords,
+        attrs=states.attrs | {"history": history},
+    )
+    inner = {dim: size for output in outputs.values() for dim, size in zip(output.dims, output.shape, strict=True)}
+    ds = ds.assign_coords({dim: np.arange(size) for dim, size in inner.items() if dim not in ds.coords})
+    ds = ds if states.lazy else ds.compute()
+    return describe_dataset(ds)
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """What all tasks of one analysis share."""
+
+    function: Callable[..., tuple[np.ndarray, ...]]
+    model: SelfAttention
+    options: dict[str, object]
+    last: tuple[int, ...]
+
+
+def _call(shared: _Call, *blocks: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Run the function of a task on the points of its block, flattened; dims that are held whole come last."""
+    last = shared.last
+    shape = np.broadcast_shapes(*(block.shape for block in blocks if block.ndim == len(blocks[0].shape)))
+    order = [*(i for i in range(len(shape)) if i not in last), *last]
+    n_points = math.prod(shape)
+    flat = []
+    for block in blocks:
+        inner = block.shape[len(shape) :]
+        full = np.broadcast_to(block, (*shape, *inner))
+        moved = full.transpose(*order, *range(len(shape), full.ndim))
+        flat.append(np.ascontiguousarray(moved.reshape(n_points, *inner)))
+    kept = tuple(shape[i] for i in order[: len(order) - len(last)])
+    results = shared.function(StatesBlock(shared.model, *flat), **shared.options)
+    return tuple(result.reshape(*kept, *result.shape[1:]) for result in results)
+
+
+def _blocks(array: xr.DataArray, cut: Mapping[str, tuple[int, ...]]) -> da.Array:
+    """A Dask array whose blocks line up with those of the sweep; what is in memory is cut without copying it whole."""
+    return array.variable.chunk({dim: cut.get(dim, -1) for dim in array.dims}).data
