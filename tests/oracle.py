@@ -72,3 +72,48 @@ def run(field, overlap, position, *, beta, gamma, epsilon, context_size, steps, 
         attentions.insert(0, attention)
         phase += 1
     return trajectory, attentions[:context_size], phase % context_size
+
+
+def step_jacobian(attentions, field, overlap, position, *, beta, gamma, epsilon, phase):
+    """Derivative of the next state by the context of attention values (newest first), rows and columns (lag, pattern).
+
+    With V_d, K_d and Q written as matrices,
+    δA' = Σ_d c_d V_d δA_d + (γ/√M) Σ_d c_d (m^v(d) - A') [m^k(d)·Q δA_0 + m^q·K_d δA_d].
+    """
+    size, lags = len(field), len(attentions)
+    patterns, columns = range(size), range(len(field[0]))
+    tokens, derivatives = [], []
+    for lag, attention in enumerate(attentions):
+        spins = mean_spins(attention, field, beta)
+        tokens.append(token_overlaps(spins, overlap, position, epsilon, (phase - lag) % lags)[0])
+        slopes = [beta * (1 - s * s) for s in spins]
+        derivatives.append(
+            [
+                [
+                    [
+                        (1 - epsilon) * sum(overlap[matrix][a][j] * slopes[j] * field[b][j] for j in columns)
+                        for b in patterns
+                    ]
+                    for a in patterns
+                ]
+                for matrix in range(4)
+            ]
+        )
+    query = tokens[0][2]
+    scale = gamma / math.sqrt(size)
+    logits = [scale * sum(query[a] * token[3][a] for a in patterns) for token in tokens]
+    weights = [math.exp(z - max(logits)) for z in logits]
+    shares = [w / sum(weights) for w in weights]
+    new = [sum(c * token[1][a] for c, token in zip(shares, tokens, strict=True)) for a in patterns]
+    rows = [[0.0] * (size * lags) for _ in range(size * lags)]
+    for a in patterns:
+        for b in patterns:
+            for d in range(lags):
+                by_key = sum(query[i] * derivatives[d][3][i][b] for i in patterns)
+                rows[a][d * size + b] += shares[d] * derivatives[d][1][a][b]
+                rows[a][d * size + b] += scale * shares[d] * (tokens[d][1][a] - new[a]) * by_key
+                by_query = sum(tokens[d][3][i] * derivatives[0][2][i][b] for i in patterns)
+                rows[a][b] += scale * shares[d] * (tokens[d][1][a] - new[a]) * by_query
+    for i in range(size, size * lags):
+        rows[i][i - size] = 1.0
+    return rows

@@ -26,14 +26,18 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 
 __all__ = [
     "WIDTH",
+    "any_above",
     "blocks",
+    "choose",
     "exp",
     "fma",
     "lanes_of",
     "load",
+    "log",
     "maximum",
     "splat",
     "spread",
+    "sqrt",
     "store",
     "tanh",
     "workspace",
@@ -65,6 +69,11 @@ _LOG2_E = 1.4426950408889634
 _LN2_HIGH = float.fromhex("0x1.62e42fefa39efp-1")
 _LN2_LOW = float.fromhex("0x1.abc9e3b39803fp-56")
 _ROUND = 6755399441055744.0  # 1.5 · 2^52: adding it leaves the nearest integer in the low bits
+# log(1 + f) = f - f²/2 + s (f²/2 + R(s²)), s = f / (2 + f): coefficients of R(z)/z, odd and even ones apart.
+_LOG_ODD = (0.6666666666666735, 0.2857142874366239, 0.1818357216161805, 0.14798198605116586)
+_LOG_EVEN = (0.3999999999940942, 0.22222198432149784, 0.15313837699209373)
+_LOG_LN2_HIGH, _LOG_LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # the former times an exponent is exact
+_SMALLEST = 2.2250738585072014e-308
 _LOWEST = -708.0  # below it 2^n would leave the range of normal numbers
 
 
@@ -208,6 +217,77 @@ def tanh(typing_context, x):
         return builder.bitcast(builder.or_(unsigned, sign), _FLOATS)
 
     return _LANES(_LANES), codegen
+
+
+@intrinsic
+def sqrt(typing_context, x):
+    """Square root, correctly rounded; NaN below zero."""
+
+    def codegen(context, builder, signature, args):
+        name = f"llvm.sqrt.v{WIDTH}f64"
+        function = builder.module.globals.get(name)
+        if function is None:
+            function = ir.Function(builder.module, ir.FunctionType(_FLOATS, [_FLOATS]), name)
+        return builder.call(function, [args[0]])
+
+    return _LANES(_LANES), codegen
+
+
+@intrinsic
+def log(typing_context, x):
+    """Natural logarithm of a normal number, within 1 ulp; NaN for zero, subnormal and negative ones, infinity, NaN."""
+
+    def codegen(context, builder, signature, args):
+        x = args[0]
+        # x = 2^k (1 + f) with 1 + f from √½ to √2: one is added to k where the mantissa is above √2.
+        bits = builder.add(builder.bitcast(x, _INTEGERS), _integers(0x3FF0000000000000 - 0x3FE6A09E667F3BCD))
+        biased = builder.lshr(bits, _integers(52))
+        mantissa = builder.add(builder.and_(bits, _integers(0x000FFFFFFFFFFFFF)), _integers(0x3FE6A09E667F3BCD))
+        as_float = builder.bitcast(builder.or_(biased, _integers(0x4330000000000000)), _FLOATS)
+        k = builder.fsub(as_float, _constant(2.0**52 + 1023))
+        f = builder.fsub(builder.bitcast(mantissa, _FLOATS), _constant(1.0))
+        s = builder.fdiv(f, builder.fadd(f, _constant(2.0)))
+        z = builder.fmul(s, s)
+        w = builder.fmul(z, z)
+        odd, even = _constant(_LOG_ODD[-1]), _constant(_LOG_EVEN[-1])
+        for coefficient in _LOG_ODD[-2::-1]:
+            odd = _fma(builder, odd, w, _constant(coefficient))
+        for coefficient in _LOG_EVEN[-2::-1]:
+            even = _fma(builder, even, w, _constant(coefficient))
+        r = _fma(builder, odd, z, builder.fmul(even, w))
+        half = builder.fmul(_constant(0.5), builder.fmul(f, f))
+        low = _fma(builder, k, _constant(_LOG_LN2_LOW), builder.fmul(s, builder.fadd(half, r)))
+        value = _fma(builder, k, _constant(_LOG_LN2_HIGH), builder.fsub(f, builder.fsub(half, low)))
+        known = builder.and_(
+            builder.fcmp_ordered(">=", x, _constant(_SMALLEST)),
+            builder.fcmp_ordered("<", x, _constant(float("inf"))),
+        )
+        return builder.select(known, value, _constant(float("nan")))
+
+    return _LANES(_LANES), codegen
+
+
+@intrinsic
+def choose(typing_context, a, b, above, otherwise):
+    """``above`` where a > b, ``otherwise`` elsewhere."""
+
+    def codegen(context, builder, signature, args):
+        a, b, above, otherwise = args
+        return builder.select(builder.fcmp_ordered(">", a, b), above, otherwise)
+
+    return _LANES(_LANES, _LANES, _LANES, _LANES), codegen
+
+
+@intrinsic
+def any_above(typing_context, a, b):
+    """Whether a > b in any lane."""
+
+    def codegen(context, builder, signature, args):
+        mask = builder.fcmp_ordered(">", *args)
+        bits = builder.bitcast(mask, ir.IntType(WIDTH))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(WIDTH), 0))
+
+    return types.boolean(_LANES, _LANES), codegen
 
 
 def _define_operator(python_operator, instruction: str) -> None:

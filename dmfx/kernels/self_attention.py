@@ -30,14 +30,29 @@ from dmfx.kernels.lanes import (
 )
 from dmfx.kernels.settings import INNER, OPTIONS
 
-__all__ = ["RECORDABLE", "Points", "Rows", "attend", "layout", "run"]
+__all__ = [
+    "BUFFERED",
+    "RECORDABLE",
+    "Points",
+    "Rows",
+    "attend",
+    "context",
+    "copy_out",
+    "fill",
+    "layout",
+    "make_token",
+    "needs_output",
+    "places",
+    "record_step",
+    "run",
+]
 
 #: What `run` can record at each step, in the order of its workspace rows.
 RECORDABLE = ("m_o_semantic", "m_o", "m_v", "m_q", "m_k", "attention")
 
 # Steps recorded before they are copied out. Writing each step straight into (point, step, pattern) touches WIDTH
 # distant cache lines a step, which collide in the cache when the number of steps is a power of two.
-_BUFFERED = 64
+BUFFERED = 64
 
 
 class Points(NamedTuple):
@@ -101,7 +116,7 @@ def layout(n_patterns: int, context_size: int, n_columns: int, n_recorded: int) 
     """Lay out the workspace of one block."""
     m, lags, j = n_patterns, context_size, n_columns
     sizes = (1, 1, 1, lags * 4 * m, j * m, m * j * 4, j, m, m, m, lags * m, lags * m, lags * m, lags)
-    starts = np.concatenate([[0], np.cumsum((*sizes, _BUFFERED * n_recorded * m))])
+    starts = np.concatenate([[0], np.cumsum((*sizes, BUFFERED * n_recorded * m))])
     return Rows(*(int(s) for s in starts))
 
 
@@ -191,11 +206,33 @@ def make_token(work, rows, n_patterns, context_size, n_columns, slot):
 
 
 @njit(**INNER)
-def _copy_out(work, rows, n_patterns, n_recorded, n_steps, out, first_point, first_step):
+def record_step(work, rows, n_patterns, n_columns, slot, recorded, needs_output, buffered):
+    """Copy what is recorded of the step in this slot into row group ``buffered`` of the buffer."""
+    if needs_output:
+        output_overlap(work, rows, n_patterns, n_columns, slot)
+    for v in range(len(recorded)):
+        source = recorded[v, 0] + slot * recorded[v, 1]
+        target = rows.buffer + (v * BUFFERED + buffered) * n_patterns
+        for a in range(n_patterns):
+            store(work, target + a, load(work, source + a))
+
+
+@njit(**INNER)
+def needs_output(rows, recorded):
+    """Whether the output overlap, which the dynamics does not need, is recorded."""
+    needed = False
+    for v in range(len(recorded)):
+        needed |= recorded[v, 0] == rows.semantic or recorded[v, 0] == rows.output
+    return needed
+
+
+@njit(**INNER)
+def copy_out(work, rows, n_patterns, n_recorded, n_steps, out, first_point, first_step):
+    """Write the buffered steps into (variable, point, step and pattern)."""
     lanes = min(WIDTH, out.shape[1] - first_point)
     first = first_step * n_patterns
     for v in range(n_recorded):
-        source = (rows.buffer + v * _BUFFERED * n_patterns) * WIDTH
+        source = (rows.buffer + v * BUFFERED * n_patterns) * WIDTH
         for lane in range(lanes):
             target = out[v, first_point + lane]
             for i in range(n_steps * n_patterns):
@@ -216,9 +253,7 @@ def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transi
             make_token(work, rows, n_patterns, context_size, n_columns, context_size - d)
         tokens = context_size - 1
     n_recorded = len(recorded)
-    needs_output = False
-    for v in range(n_recorded):
-        needs_output |= recorded[v, 0] == rows.semantic or recorded[v, 0] == rows.output
+    with_output = needs_output(rows, recorded)
     buffered = 0
     slot = -1
     for t in range(transient + steps):
@@ -228,17 +263,11 @@ def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transi
         attend(work, rows, n_patterns, context_size, slot, tokens)
         if t < transient or n_recorded == 0:
             continue
-        if needs_output:
-            output_overlap(work, rows, n_patterns, n_columns, slot)
-        for v in range(n_recorded):
-            source = recorded[v, 0] + slot * recorded[v, 1]
-            target = rows.buffer + (v * _BUFFERED + buffered) * n_patterns
-            for a in range(n_patterns):
-                store(work, target + a, load(work, source + a))
+        record_step(work, rows, n_patterns, n_columns, slot, recorded, with_output, buffered)
         buffered += 1
-        if buffered == _BUFFERED or t == transient + steps - 1:
+        if buffered == BUFFERED or t == transient + steps - 1:
             first_step = t + 1 - transient - buffered
-            _copy_out(work, rows, n_patterns, n_recorded, buffered, out, first_point, first_step)
+            copy_out(work, rows, n_patterns, n_recorded, buffered, out, first_point, first_step)
             buffered = 0
     return slot
 
@@ -269,21 +298,13 @@ def run(
     n_points, context_size, n_patterns = points.attention.shape
     n_columns = points.field.shape[-1]
     rows = layout(n_patterns, context_size, n_columns, len(record))
-    places = {
-        "m_o_semantic": (rows.semantic, 0),
-        "m_o": (rows.output, 0),
-        "m_v": (rows.value, n_patterns),
-        "m_q": (rows.query, 0),
-        "m_k": (rows.key, n_patterns),
-        "attention": (rows.attention, n_patterns),
-    }
-    recorded = np.array([places[name] for name in record], dtype=np.intp).reshape(-1, 2)
+    recorded = places(rows, n_patterns, record)
     out = np.empty((len(record), n_points, steps, n_patterns))
     flat_out = out.reshape(len(record), n_points, steps * n_patterns)
     final_attention = np.empty((n_points, context_size, n_patterns))
     work = workspace(rows.end)
     for block in range(blocks(n_points)):
-        _fill(work, rows, points, lanes_of(block, n_points))
+        fill(work, rows, points, lanes_of(block, n_points))
         first = block * WIDTH
         slot = _advance(
             work.reshape(-1),
@@ -298,14 +319,31 @@ def run(
             flat_out,
             first,
         )
-        ring = work[rows.attention : rows.weight].reshape(context_size, n_patterns, WIDTH)
-        newest_first = np.roll(ring, -1 - slot, axis=0)[::-1]
-        final_attention[first : first + WIDTH] = np.moveaxis(newest_first, -1, 0)[: n_points - first]
+        final_attention[first : first + WIDTH] = context(work, rows, n_patterns, slot)[: n_points - first]
     final_phase = (points.phase + transient + steps) % context_size
     return out, final_attention, final_phase
 
 
-def _fill(work: np.ndarray, rows: Rows, points: Points, lanes: np.ndarray) -> None:
+def places(rows: Rows, n_patterns: int, record: tuple[str, ...]) -> np.ndarray:
+    """First row of every recorded variable, and the rows from one slot to the next."""
+    known = {
+        "m_o_semantic": (rows.semantic, 0),
+        "m_o": (rows.output, 0),
+        "m_v": (rows.value, n_patterns),
+        "m_q": (rows.query, 0),
+        "m_k": (rows.key, n_patterns),
+        "attention": (rows.attention, n_patterns),
+    }
+    return np.array([known[name] for name in record], dtype=np.intp).reshape(-1, 2)
+
+
+def context(work: np.ndarray, rows: Rows, n_patterns: int, slot: int) -> np.ndarray:
+    """Attention values of a block's points after the step in this slot, shape (lane, lag, pattern), newest first."""
+    ring = work[rows.attention : rows.weight].reshape(-1, n_patterns, WIDTH)
+    return np.moveaxis(np.roll(ring, -1 - slot, axis=0)[::-1], -1, 0)
+
+
+def fill(work: np.ndarray, rows: Rows, points: Points, lanes: np.ndarray) -> None:
     """Write the parameters, weights and start of a block's points into its workspace."""
     context_size, n_patterns = points.attention.shape[1:]
     realisation = points.realisation[lanes]

@@ -10,3 +10,6 @@ OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 #: For functions that only kernels call: without the wrappers for Python and C, a quarter of the compile time.
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+#: For short ones in the innermost loops, where passing the arguments costs as much as the work.
+INLINED = INNER | {"forceinline": True}

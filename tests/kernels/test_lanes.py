@@ -34,6 +34,25 @@ def arithmetic(work):
     lanes.store(work, 9, lanes.splat(work[5]))
 
 
+@njit(**OPTIONS)
+def apply_log(work, n):
+    for row in range(n):
+        lanes.store(work, row, lanes.log(lanes.load(work, row)))
+
+
+@njit(**OPTIONS)
+def apply_sqrt(work, n):
+    for row in range(n):
+        lanes.store(work, row, lanes.sqrt(lanes.load(work, row)))
+
+
+@njit(**OPTIONS)
+def compare(work):
+    a, b = lanes.load(work, 0), lanes.load(work, 1)
+    lanes.store(work, 2, lanes.choose(a, b, lanes.splat(1.0), lanes.splat(-1.0)))
+    return lanes.any_above(a, b)
+
+
 def evaluate(function, x):
     rows = -(-x.size // WIDTH)
     work = np.zeros(rows * WIDTH)
@@ -112,3 +131,34 @@ def test_blocks_cover_all_points(n_points, n_blocks):
     covered = np.concatenate([lanes.lanes_of(block, n_points) for block in range(n_blocks)])
     np.testing.assert_array_equal(np.unique(covered), np.arange(n_points))
     assert covered.size == n_blocks * WIDTH
+
+
+def test_log_within_one_ulp(rng):
+    x = np.concatenate(
+        [10 ** rng.uniform(-307, 308, 30_000), rng.uniform(0.5, 2, 30_000), 1 + rng.normal(0, 1e-8, 999)]
+    )
+    assert ulps(evaluate(apply_log, x), np.log(x.astype(np.longdouble)))[x != 1].max() < 1.0
+    assert evaluate(apply_log, np.ones(1))[0] == 0.0
+
+
+def test_log_of_what_has_none_is_nan():
+    x = np.array([0.0, -0.0, -1.0, np.inf, -np.inf, np.nan, 5e-324, 2.2250738585072014e-308])
+    assert np.isnan(evaluate(apply_log, x)).tolist() == [True] * 7 + [False]
+
+
+def test_sqrt_is_numpys(rng):
+    x = 10 ** rng.uniform(-300, 300, 1000)
+    assert np.array_equal(evaluate(apply_sqrt, x), np.sqrt(x))
+
+
+def test_comparisons(rng):
+    work = np.zeros((3, WIDTH))
+    work[0], work[1] = rng.normal(size=(2, WIDTH))
+    work[0, :2] = np.nan, 1.0
+    work[1, 1:3] = 1.0, np.nan
+    assert compare(work.reshape(-1))
+    assert np.array_equal(work[2], np.where(work[0] > work[1], 1.0, -1.0))
+    work[0] = np.nan
+    assert not compare(work.reshape(-1))
+    work[0], work[1], work[0, -1] = 0.0, 0.0, 1e-300
+    assert compare(work.reshape(-1))
