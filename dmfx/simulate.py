@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from dmfx.chunking import default_chunks, parse_chunks, step_cost
+from dmfx import exponents
+from dmfx.blocks import Measurement
+from dmfx.chunking import default_chunks, parse_chunks, step_cost, tangent_cost
 from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
-from dmfx.starts import FromRun, align, parse_initial
+from dmfx.starts import FromRun, Start, align, parse_initial
 from dmfx.tasks import build_arrays
 from dmfx.validation import Problems
 from dmfx.variables import OVERLAPS, describe_dataset
@@ -26,6 +28,8 @@ __all__ = ["simulate"]
 
 #: Steps that one run keeps; the coordinate ``step`` alone is then 0.8 GB.
 MOST_STEPS = 10**8
+#: Steps of the transient in which tangent vectors turn into the directions of the exponents.
+ALIGN = 1000
 DESCRIPTIONS = {
     "Token": "a token",
     "Context": "a context",
@@ -49,6 +53,9 @@ def simulate(
     initial: xr.Dataset | str | int | Sequence[float] | np.ndarray | None = None,
     starts: int | None = None,
     variables: Sequence[str] | str = ("m_o_semantic", "attention"),
+    lyapunov: bool | int = False,
+    carry: str | None = None,
+    direction: str | None = None,
     chunks: object = "auto",
 ) -> xr.Dataset:
     """Run the mean-field dynamics over a sweep.
@@ -82,6 +89,16 @@ def simulate(
         Number of random starts.
     variables
         Which of m_o_semantic, attention, m_o, m_v, m_q, m_k to keep.
+    lyapunov
+        Measure Lyapunov exponents over the steps that are kept, in the same pass: True for all of them, or a number
+        for the largest ones. The tangent vectors turn into place in the last 1000 steps of the transient.
+    carry
+        ``"beta"``, ``"gamma"`` or ``"epsilon"``: start each value from the end of its neighbour's run, transient
+        included, so that an attractor is followed as far as it exists. The first value starts as ``initial`` says.
+        Lines of points along this dim run in parallel, the points of a line one after the other.
+    direction
+        Of ``carry``: ``"up"`` (default) from the lowest value to the highest, ``"down"``, or ``"both"``, along the dim
+        ``direction``: where the two differ there is hysteresis.
     chunks
         Chunk sizes, as in xarray: ``"auto"`` for tasks of a few seconds at most, an integer for every sweep dim, or a
         mapping that may include ``step``. They never change a result.
@@ -89,12 +106,11 @@ def simulate(
     Returns
     -------
     xr.Dataset
-        Dims (beta, gamma, seed, [epsilon, initial, ...], step, pattern); ``step`` counts from the start of this run,
-        its transient included. Beside the variables asked for:
-        ``final_attention`` and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights
+        Dims (beta, gamma, seed, [epsilon, direction, initial, ...], step, pattern); ``step`` counts from the start of
+        this run, its transient included. Beside the variables asked for: ``final_attention`` and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights
         by ``seed``. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention A(t) that
         it computes. A run from a token can go on once its context has filled, after L - 1 steps; before that,
-        ``final_attention`` has NaN at the lags that are missing.
+        ``final_attention`` has NaN at the lags that are missing. With ``lyapunov``, also what `dmfx.lyapunov` returns.
 
     Raises
     ------
@@ -131,6 +147,7 @@ def simulate(
             model = model.with_epsilon(float(values[0]))
         else:
             axes["epsilon"] = values
+    down = _parse_carry(problems, carry, direction, axes)
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
@@ -140,16 +157,27 @@ def simulate(
     if isinstance(start, FromRun) and labels_known:
         start = align(problems, start, axes)
     sizes = {dim: len(labels) for dim, labels in axes.items()}
+    measurement = _parse_lyapunov(problems, lyapunov, model, start, transient, steps)
+    shape = (model.n_patterns, model.context_size, model.weights.n_columns)
+    cost = step_cost(*shape) if measurement is None else tangent_cost(*shape, measurement.n)
     default = default_chunks(
         sizes,
         transient=transient,
         steps=steps,
         n_patterns=model.n_patterns,
-        cost=step_cost(model.n_patterns, model.context_size, model.weights.n_columns),
+        cost=cost,
         point_bytes=8 * model.context_size * model.n_patterns,
         seed_bytes=2 * 8 * model.n_patterns * (5 * model.weights.n_columns + 4 * model.context_size),
     )
+    if carry is not None and default["step"] < steps:
+        default[carry] = 1
+    if carry is not None and "direction" in axes:
+        default["direction"] = 1
     block_sizes = parse_chunks(problems, chunks, sizes, steps, default)
+    if "direction" in block_sizes:
+        block_sizes["direction"] = (1,) * len(axes["direction"])
+    if carry in block_sizes and len(block_sizes["step"]) > 1 and max(block_sizes[carry]) > 1:
+        problems.say(f"chunks: with carry={carry!r}, either step must be in one chunk or {carry} in chunks of 1")
     if (
         isinstance(start, Token)
         and transient + block_sizes["step"][0] < model.context_size - 1
@@ -161,14 +189,39 @@ def simulate(
         )
     problems.raise_any()
 
-    token = tokenize(model, axes, block_sizes, transient, record, _token_of(start), versions()["dmfx"])
-    arrays = build_arrays(token, model, axes, block_sizes, transient=transient, record=record, start=start)
+    token = tokenize(
+        model,
+        axes,
+        block_sizes,
+        transient,
+        record,
+        _token_of(start),
+        measurement,
+        carry,
+        down,
+        versions()["dmfx"],
+    )
+    arrays = build_arrays(
+        token,
+        model,
+        axes,
+        block_sizes,
+        transient=transient,
+        record=record,
+        start=start,
+        measurement=measurement,
+        carry=carry,
+        down=down,
+    )
     sweep = tuple(axes)
     dims = {
         "final_attention": (*sweep, "context", "pattern"),
         "final_phase": sweep,
         "status": sweep,
     }
+    if measurement is not None:
+        measured = exponents.outputs(measurement.n, measurement.windows)
+        dims |= {name: (*sweep, *output.dims) for name, output in measured.items()}
     ds = xr.Dataset(
         {name: (dims.get(name, (*sweep, "step", "pattern")), array) for name, array in arrays.items()}
         | _weights(model, axes["seed"], token),
@@ -180,6 +233,11 @@ def simulate(
             "matrix": list(MATRICES),
         },
     )
+    if measurement is not None:
+        ends = exponents.window_ends(transient, steps, measurement.windows)
+        ds = ds.assign_coords(exponent=np.arange(measurement.n), window=ends)
+        if measurement.n < model.context_size * model.n_patterns:
+            ds = ds.drop_vars("mean_log_determinant")
     if "epsilon" not in axes:
         ds = ds.assign_coords(epsilon=model.epsilon)
     arguments = {
@@ -188,6 +246,10 @@ def simulate(
         "variables": list(record),
         "initial": "the model's start" if initial is None else DESCRIPTIONS[type(start).__name__],
     }
+    if measurement is not None:
+        arguments["lyapunov"] = measurement.n
+    if carry is not None:
+        arguments |= {"carry": carry, "direction": direction or "up"}
     ds.attrs = provenance(model, "dmfx.simulate", arguments)
     return describe_dataset(ds)
 
@@ -205,6 +267,42 @@ def provenance(model: SelfAttention, function: str, arguments: dict[str, object]
         "dmfx_model": model.to_json(),
         "dmfx_versions": json.dumps(versions()),
     }
+
+
+def _parse_carry(problems: Problems, carry: object, direction: object, axes: dict[str, np.ndarray]) -> bool:
+    """Whether the carried dim is followed down; adds the dim ``direction`` for both."""
+    if carry is None:
+        if direction is not None:
+            problems.say("direction goes with carry=, the dim along which runs go on from each other")
+        return False
+    known = [dim for dim in ("beta", "gamma", "epsilon") if dim in axes]
+    if problems.choice("carry", carry, known) == carry:
+        apart = np.diff(axes[carry])
+        if not ((apart > 0).all() or (apart < 0).all()):
+            problems.say(f"{carry} must be in ascending or descending order to be carried")
+    direction = problems.choice("direction", direction or "up", ("up", "down", "both"))
+    if direction == "both":
+        axes["direction"] = np.array(["up", "down"])
+    return direction == "down"
+
+
+def _parse_lyapunov(
+    problems: Problems, lyapunov: object, model: SelfAttention, start: Start, transient: int, steps: int
+) -> Measurement | None:
+    if lyapunov is False or lyapunov is None:
+        return None
+    size = model.context_size * model.n_patterns
+    n = size if lyapunov is True else problems.count("lyapunov", lyapunov)
+    if n > size:
+        problems.say(f"lyapunov must be at most {size} = L M, the dimensions of the state, not {n}")
+    fill = model.context_size - 1 if isinstance(start, Token) else 0
+    if transient < fill:
+        problems.say(f"lyapunov: a run from a token fills its context first: transient must be at least {fill}")
+    if steps < 2:
+        problems.say("lyapunov: steps must be at least 2")
+    return Measurement(
+        min(n, size), steps, max(min(transient - fill, ALIGN), 0), exponents.EVERY, min(exponents.WINDOWS, steps)
+    )
 
 
 def _parse_variables(problems: Problems, variables: object) -> tuple[str, ...]:

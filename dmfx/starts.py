@@ -120,7 +120,9 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
         at[dim] = _positions(have, labels)
         missing = labels[at[dim] < 0]
         if missing.size:
-            shown = ", ".join(f"{label:g}" for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
+            shown = ", ".join(f"{label:g}" if label.dtype.kind in "iuf" else str(label) for label in missing[:3]) + (
+                ", ..." if len(missing) > 3 else ""
+            )
             problems.say(f"initial has no {dim} = {shown} ({len(missing)} of {len(labels)} labels are missing)")
     if problems.messages:
         return start
@@ -136,6 +138,9 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
 
 def _positions(have: np.ndarray, want: np.ndarray) -> np.ndarray:
     """Position of each wanted label, -1 where there is none; floats that differ by rounding are the same label."""
+    if have.dtype.kind not in "iuf" or want.dtype.kind not in "iuf":
+        known = {label: position for position, label in enumerate(have.tolist())}
+        return np.array([known.get(label, -1) for label in want.tolist()])
     order = np.argsort(have)
     ordered = have[order]
     after = np.clip(np.searchsorted(ordered, want), 1, len(have) - 1)

@@ -13,10 +13,12 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
+from dmfx.blocks import STATUS, points_at
 from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
+from dmfx.exponents import Output
 from dmfx.models import SelfAttention, model_from_json
 from dmfx.models.start import STATE_DIMS, context_of
-from dmfx.tasks import STATUS, points_at, views
+from dmfx.tasks import views
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
 from dmfx.version import versions
@@ -107,14 +109,6 @@ class StatesBlock(NamedTuple):
         new = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
         failed = (self.status == STATUS["diverged"]) | (self.status == STATUS["bad_start"])
         return np.where(failed, self.status, new).astype(np.int8)
-
-
-class Output(NamedTuple):
-    """One variable that a task returns: the dims behind the sweep's, their sizes, and its type."""
-
-    dims: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()
-    dtype: type = np.float64
 
 
 def states_of(problems: Problems, ds: object) -> States | None:

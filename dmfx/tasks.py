@@ -1,8 +1,8 @@
-"""What a task of a sweep does, and the graph of all tasks.
+"""The graph of a sweep's tasks.
 
 One layer of kernel calls, each returning all variables of its chunk; one thin layer of getters per variable. However
-many variables are computed together, each chunk's kernel runs once. Along ``step``, each chunk goes on from the end of
-the one before.
+many variables are computed together, each chunk's kernel runs once. Along ``step``, each chunk goes on from the end
+of the one before; along a dim that is carried, from the end of its neighbour.
 """
 
 from __future__ import annotations
@@ -10,161 +10,17 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
-from dmfx import variables
+from dmfx import exponents
+from dmfx.blocks import Block, Carry, Measurement, last_carried, run_block
 from dmfx.models.self_attention import SelfAttention
-from dmfx.models.start import Context
-from dmfx.starts import FromRun, RandomContexts, Start, random_context
+from dmfx.starts import FromRun, Start
 
-if TYPE_CHECKING:
-    from dmfx.kernels.self_attention import Points
-
-__all__ = ["STATUS", "Block", "build_arrays", "points_at", "views"]
-
-#: Values of the variable ``status``.
-STATUS = {name: value for value, name in enumerate(variables.STATUS)}
-
-
-class Block(NamedTuple):
-    """What a task is told about its chunk.
-
-    Attributes
-    ----------
-    axes
-        Labels of the chunk's points along each sweep dim, in order.
-    transient, steps
-        Steps to discard and to keep.
-    record
-        Variables to keep.
-    start
-        Where the points start, if not at the end of another run.
-    """
-
-    axes: dict[str, np.ndarray]
-    transient: int
-    steps: int
-    record: tuple[str, ...]
-    start: Start | None
-
-
-def run_block(
-    model: SelfAttention,
-    block: Block,
-    attention: np.ndarray | None = None,
-    phase: np.ndarray | None = None,
-    status: np.ndarray | None = None,
-) -> tuple[np.ndarray, ...]:
-    """Run the kernel on one chunk.
-
-    Parameters
-    ----------
-    model
-        The model.
-    block
-        The chunk.
-    attention, phase
-        Contexts to start from, dims (sweep..., context, pattern) and (sweep...), sweep dims of full size or 1.
-    status
-        What was known of the points before, if this chunk goes on from another.
-
-    Returns
-    -------
-    tuple
-        The recorded variables, dims (sweep..., step, pattern); then final attention, final phase and status.
-    """
-    from dmfx.kernels.self_attention import run
-
-    shape = tuple(len(labels) for labels in block.axes.values())
-    n_points = int(np.prod(shape))
-    along = np.indices(shape).reshape(len(shape), n_points)
-    label = {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
-    epsilon = label.get("epsilon", np.full(n_points, model.epsilon))
-    token = None
-    if attention is None:
-        with np.errstate(over="ignore", invalid="ignore"):  # a point that overflows is told by its status
-            attention, phase, token = _starts(model, block.start, label, epsilon)
-    else:
-        lags = (model.context_size, model.n_patterns)
-        attention = np.broadcast_to(attention, (*shape, *lags)).reshape(n_points, *lags)
-        phase = np.broadcast_to(phase, shape).reshape(n_points)
-    points = points_at(
-        model, label["beta"], label["gamma"], label["seed"], epsilon, attention, phase.astype(np.int64), token
-    )
-    recorded, final_attention, final_phase = run(
-        points, transient=block.transient, steps=block.steps, record=block.record
-    )
-    started = np.isfinite(attention[:, 0] if token is not None else attention.reshape(n_points, -1)).all(axis=1)
-    finished = np.isfinite(final_attention[:, 0]).all(axis=1)
-    new = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
-    if status is not None:
-        new = np.where(status.ravel() == STATUS["ok"], new, status.ravel())
-    return (
-        *(variable.reshape(*shape, *variable.shape[1:]) for variable in recorded),
-        final_attention.reshape(*shape, *final_attention.shape[1:]),
-        final_phase.reshape(shape),
-        new.astype(np.int8).reshape(shape),
-    )
-
-
-def points_at(
-    model: SelfAttention,
-    beta: np.ndarray,
-    gamma: np.ndarray,
-    seed: np.ndarray,
-    epsilon: np.ndarray,
-    attention: np.ndarray,
-    phase: np.ndarray,
-    token: np.ndarray | None = None,
-) -> Points:
-    """What the kernels take: parameters and starts by point, shape (point, ...), with the weights of every seed."""
-    from dmfx.kernels.self_attention import Points
-
-    seeds, realisation = np.unique(seed, return_inverse=True)
-    drawn = [model.realisation(int(number)) for number in seeds]
-    return Points(
-        beta=beta,
-        gamma=gamma,
-        epsilon=epsilon,
-        realisation=realisation,
-        field=np.stack([real.field for real in drawn]),
-        overlap=np.stack([real.overlap for real in drawn]),
-        drive=np.stack([real.drive for real in drawn]),
-        attention=attention,
-        phase=phase % model.context_size,
-        token=token,
-    )
-
-
-def _starts(
-    model: SelfAttention, start: Start, label: Mapping[str, np.ndarray], epsilon: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Attention values, phases and first tokens of the points of a chunk."""
-    n_points = len(epsilon)
-    shape = (n_points, model.context_size, model.n_patterns)
-    if isinstance(start, Context):
-        return np.broadcast_to(start.attention, shape), np.full(n_points, start.phase), None
-    if isinstance(start, RandomContexts):
-        pairs, which = _distinct(label["seed"], label["initial"])
-        contexts = np.stack([random_context(seed, number, *shape[1:]) for seed, number in pairs])
-        return contexts[which], np.zeros(n_points), None
-    # Attention to a context of one token is its value overlap.
-    pairs, which = _distinct(label["seed"], epsilon)
-    token = np.stack([model.token_overlaps(seed, start, e) for seed, e in pairs])[which]
-    attention = np.full(shape, np.nan)
-    attention[:, 0] = token[:, 1]
-    return attention, np.full(n_points, 1), token
-
-
-def _distinct(seed: np.ndarray, other: np.ndarray) -> tuple[list[tuple], np.ndarray]:
-    """Distinct pairs among the points, and which of them each point has."""
-    number = {pair: i for i, pair in enumerate(dict.fromkeys(zip(seed.tolist(), other.tolist(), strict=True)))}
-    which = [number[pair] for pair in zip(seed.tolist(), other.tolist(), strict=True)]
-    return list(number), np.array(which)
+__all__ = ["build_arrays", "views"]
 
 
 def build_arrays(
@@ -176,6 +32,9 @@ def build_arrays(
     transient: int,
     record: tuple[str, ...],
     start: Start,
+    measurement: Measurement | None = None,
+    carry: str | None = None,
+    down: bool = False,
 ) -> dict[str, da.Array]:
     """Build the lazy variables of a sweep.
 
@@ -183,60 +42,86 @@ def build_arrays(
     ----------
     name
         Token of everything that decides the result; it names the tasks.
-    model, transient, record, start
+    model, transient, record, start, measurement
         As in `Block`.
     axes
         Labels along each sweep dim.
     chunks
         Chunk sizes along each sweep dim and ``step``.
+    carry, down
+        Dim along which each point starts from the end of its neighbour, and whether from high values to low ones; a
+        dim ``direction``, in chunks of one, says so for each of its labels instead.
 
     Returns
     -------
     dict
-        The recorded variables, ``final_attention``, ``final_phase`` and ``status``.
+        The recorded variables, ``final_attention``, ``final_phase``, ``status``, and what was measured.
     """
     calls, model_key = f"dmfx-run-{name}", f"dmfx-model-{name}"
-    names = (*record, "final_attention", "final_phase", "status")
-    final = {variable: len(record) + i for i, variable in enumerate(names[len(record) :])}
+    measured = exponents.outputs(measurement.n, measurement.windows) if measurement else {}
+    names = (*record, "final_attention", "final_phase", "status", *measured)
+    n_recorded = len(record)
+    # What a chunk hands on in time: its state, and the three parts of its measurement.
+    handed_on = range(n_recorded, n_recorded + (6 if measurement else 3))
     dependencies = []
     from_run = isinstance(start, FromRun)
     if from_run:
         attention, phase = start.chunked(chunks)
         dependencies = [attention, phase]
+    dims = list(axes)
     sweep_chunks = [chunks[dim] for dim in axes]
     edges = {dim: np.concatenate([[0], np.cumsum(chunks[dim])]) for dim in axes}
+    last = len(chunks["step"]) - 1
     layer: dict = {model_key: model}
+
+    def labels_of(index: tuple[int, ...]) -> dict[str, np.ndarray]:
+        pairs = zip(axes.items(), index, strict=True)
+        return {dim: values[edges[dim][i] : edges[dim][i + 1]] for (dim, values), i in pairs}
+
     for index in itertools.product(*(range(len(c)) for c in sweep_chunks)):
-        labels = {
-            dim: values[edges[dim][i] : edges[dim][i + 1]] for (dim, values), i in zip(axes.items(), index, strict=True)
-        }
+        labels = labels_of(index)
+        carried = None
+        if carry is not None:
+            carried = Carry(carry, str(labels["direction"][0]) == "down" if "direction" in labels else down)
         for k, steps in enumerate(chunks["step"]):
             key = (calls, *index, k)
+            block = Block(labels, transient, steps, record, None if from_run else start, measurement, 0, carried)
+            neighbour = None if carried is None else _neighbour(carried, axes, index, len(chunks[carried.dim]))
             if k > 0:
-                before = (calls, *index, k - 1)
-                block = Block(labels, 0, steps, record, None)
-                state = [(operator.getitem, before, final[variable]) for variable in final]
+                block = block._replace(transient=0, start=None, before=sum(chunks["step"][:k]), carry=None)
+                state = [(operator.getitem, (calls, *index, k - 1), position) for position in handed_on]
+            elif neighbour is not None:
+                axis = dims.index(carried.dim)
+                block = block._replace(start=None)
+                before = labels_of(neighbour)[carried.dim]
+                state = [
+                    (last_carried, carried, before, axis, (operator.getitem, (calls, *neighbour, last), position))
+                    for position in handed_on[:2]
+                ]
             else:
-                block = Block(labels, transient, steps, record, None if from_run else start)
-                state = []
-                if from_run:
-                    state = [_block_at(attention, index), _block_at(phase, index)]
+                state = [_block_at(attention, index), _block_at(phase, index)] if from_run else []
             layer[key] = (run_block, model_key, block, *state)
     graph = HighLevelGraph.from_collections(calls, layer, dependencies=dependencies)
-    state_chunks = {
-        "final_attention": ((model.context_size,), (model.n_patterns,)),
-        "final_phase": (),
-        "status": (),
-    }
-    dtypes = {"final_phase": np.int64, "status": np.int8}
-    last = len(chunks["step"]) - 1
+    tails = {
+        "final_attention": (((model.context_size,), (model.n_patterns,)), np.float64),
+        "final_phase": ((), np.int64),
+        "status": ((), np.int8),
+    } | {variable: (tuple((size,) for size in output.shape), output.dtype) for variable, output in measured.items()}
     arrays = {}
     for position, variable in enumerate(names):
-        tail = state_chunks.get(variable, (chunks["step"], (model.n_patterns,)))
+        tail, dtype = tails.get(variable, ((chunks["step"], (model.n_patterns,)), np.float64))
         call_of = (lambda *b: b[: len(axes) + 1]) if variable in record else (lambda *b: (*b[: len(axes)], last))
-        dtype = dtypes.get(variable, np.float64)
         arrays[variable] = _view(graph, calls, f"{variable}-{name}", position, (*sweep_chunks, *tail), dtype, call_of)
     return arrays
+
+
+def _neighbour(carry: Carry, axes: Mapping[str, np.ndarray], index: tuple[int, ...], n: int) -> tuple[int, ...] | None:
+    """The chunk before this one along the carried dim, whose labels are sorted; None for the first."""
+    axis = list(axes).index(carry.dim)
+    labels = axes[carry.dim]
+    rising = len(labels) < 2 or labels[1] > labels[0]
+    before = index[axis] + (-1 if rising != carry.down else 1)
+    return (*index[:axis], before, *index[axis + 1 :]) if 0 <= before < n else None
 
 
 def _view(

@@ -11,6 +11,7 @@ import xarray as xr
 
 import dmfx
 from dmfx import tasks
+from dmfx.blocks import STATUS
 from dmfx.variables import OVERLAPS
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "poc_lopez_2024.json").read_text())
@@ -183,7 +184,7 @@ def test_one_phase_for_all_contexts(whole):
 def test_labels_off_by_rounding_are_the_same_label(whole):
     beta = SWEPT["beta"] * (1 + 2e-16)
     rest = sweep(beta=beta, transient=0, steps=1, initial=whole).compute()
-    assert (rest["status"] == tasks.STATUS["ok"]).all()
+    assert (rest["status"] == STATUS["ok"]).all()
 
 
 def test_random_starts():
@@ -216,7 +217,7 @@ def test_a_context_that_has_not_filled_says_so():
     short = dmfx.simulate(DRAWN, beta=1.0, gamma=1.0, steps=2).compute()
     assert np.isnan(short["final_attention"]).any()
     rest = dmfx.simulate(DRAWN, beta=1.0, gamma=1.0, steps=2, initial=short).compute()
-    assert (rest["status"] == tasks.STATUS["bad_start"]).all()
+    assert (rest["status"] == STATUS["bad_start"]).all()
     assert np.isnan(rest["attention"]).all()
 
 
@@ -225,7 +226,7 @@ def test_a_diverged_point_leaves_the_others_alone():
     start = xr.Dataset({"final_attention": (("context", "pattern"), np.ones((2, 1))), "final_phase": 0})
     for chunks in ({}, {"step": 3}):
         ds = dmfx.simulate(net, beta=[0.0, 1.0], gamma=1.0, steps=6, initial=start, chunks=chunks).compute()
-        assert ds["status"].to_numpy().ravel().tolist() == [tasks.STATUS["ok"], tasks.STATUS["diverged"]]
+        assert ds["status"].to_numpy().ravel().tolist() == [STATUS["ok"], tasks.STATUS["diverged"]]
         assert np.isfinite(ds["attention"].sel(beta=0.0)).all()
         assert np.isnan(ds["attention"].sel(beta=1.0).isel(step=-1)).all()
 

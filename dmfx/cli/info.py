@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from dmfx import archive
+from dmfx.blocks import STATUS
 from dmfx.models import model_from_json
-from dmfx.tasks import STATUS
 
 __all__ = ["add_parser", "summary"]
 

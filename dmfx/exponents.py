@@ -1,0 +1,114 @@
+"""What follows from finite-time Lyapunov exponents: means, errors, running means, the Kaplan-Yorke dimension."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dmfx import variables
+
+__all__ = ["EVERY", "WINDOWS", "Output", "kaplan_yorke", "outputs", "summarise", "window_ends"]
+
+#: Steps from one orthonormalisation to the next: at 4, contraction hides the last exponents that 2 still resolves.
+EVERY = 2
+WINDOWS = 20
+
+
+class Output(NamedTuple):
+    """One variable that a task returns: the dims behind the sweep's, their sizes, and its type."""
+
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: type = np.float64
+
+
+def outputs(n: int, windows: int) -> dict[str, Output]:
+    """What `summarise` returns."""
+    return {
+        "lyapunov": Output(("exponent",), (n,)),
+        "lyapunov_error": Output(("exponent",), (n,)),
+        "finite_time_lyapunov": Output(("window", "exponent"), (windows, n)),
+        "lyapunov_running": Output(("window", "exponent"), (windows, n)),
+        "mean_log_determinant": Output(),
+        "kaplan_yorke_dimension": Output(),
+    }
+
+
+def window_ends(transient: int, steps: int, windows: int) -> np.ndarray:
+    """Label of each window: its last step."""
+    return transient + np.round(np.linspace(0, steps, windows + 1)).astype(np.int64)[1:] - 1
+
+
+def summarise(
+    finite_time: np.ndarray, lengths: np.ndarray, log_determinant: np.ndarray, status: np.ndarray, size: int
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Means, errors and running means of finite-time exponents, and what follows from them.
+
+    Parameters
+    ----------
+    finite_time
+        Shape (point, window, vector).
+    lengths
+        Steps of each window.
+    log_determinant
+        Mean of log |det|, shape (point,); NaN if not known.
+    status
+        `STATUS` of the points after the run; those that failed get NaN.
+    size
+        Dimensions of the state.
+
+    Returns
+    -------
+    results : tuple
+        In the order of `outputs`.
+    underflow : np.ndarray
+        Points that lost exponents, shape (point,).
+    """
+    ok = status == variables.STATUS.index("ok")
+    finite_time = np.where(ok[:, None, None], finite_time, np.nan)
+    log_determinant = np.where(ok, log_determinant, np.nan)
+    totals = (finite_time * lengths[:, None]).cumsum(axis=1)
+    running = totals / lengths.cumsum()[:, None]
+    mean = running[:, -1]
+    weight = lengths / lengths.sum()
+    spread = (weight[:, None] * (finite_time - mean[:, None]) ** 2).sum(axis=1)
+    error = np.sqrt(spread / (len(lengths) - 1))
+    # An exponent is lost as a whole where one window is. What is left is sorted: nearly equal ones may come out in
+    # either order.
+    order = np.argsort(-mean, axis=1, kind="stable")
+    lost = np.isnan(mean)
+    mean, error = (np.take_along_axis(each, order, axis=1) for each in (mean, error))
+    finite_time, running = (
+        np.where(np.isnan(mean)[:, None], np.nan, np.take_along_axis(each, order[:, None], axis=2))
+        for each in (finite_time, running)
+    )
+    results = (mean, error, finite_time, running, log_determinant, kaplan_yorke(mean, size))
+    return results, ok & lost.any(axis=1)
+
+
+def kaplan_yorke(exponents: np.ndarray, size: int) -> np.ndarray:
+    """The dimension k + (λ_1 + ... + λ_k) / |λ_{k+1}| with the largest k whose sum is not negative.
+
+    Parameters
+    ----------
+    exponents
+        Shape (..., exponent), in descending order; NaN from the first that is not known.
+    size
+        Dimensions of the state.
+
+    Returns
+    -------
+    np.ndarray
+        Shape (...): 0 where the largest exponent is negative, ``size`` where no sum is, NaN where it is not known.
+    """
+    known = np.isfinite(exponents)
+    sums = np.where(known, exponents, -np.inf).cumsum(axis=-1)
+    k = (sums >= 0).sum(axis=-1)
+    n = exponents.shape[-1]
+    before = np.take_along_axis(np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1), k[..., None], axis=-1)
+    following = np.take_along_axis(exponents, np.minimum(k, n - 1)[..., None], axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        dimension = (k[..., None] + before / -following)[..., 0]
+    complete = (k == n) & (n == size)
+    return np.where(complete, float(size), np.where(k == n, np.nan, dimension))
