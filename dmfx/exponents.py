@@ -108,7 +108,7 @@ def kaplan_yorke(exponents: np.ndarray, size: int) -> np.ndarray:
     n = exponents.shape[-1]
     before = np.take_along_axis(np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1), k[..., None], axis=-1)
     following = np.take_along_axis(exponents, np.minimum(k, n - 1)[..., None], axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         dimension = (k[..., None] + before / -following)[..., 0]
     complete = (k == n) & (n == size)
     return np.where(complete, float(size), np.where(k == n, np.nan, dimension))

@@ -147,8 +147,6 @@ def states_of(problems: Problems, ds: object) -> States | None:
         return None
     inner = [name for name, coord in attention.coords.items() if not set(coord.dims) <= set(sweep)]
     coords = attention.drop_vars(inner).coords.to_dataset()
-    for dim in sweep:
-        coords = coords if dim in coords.coords else coords.expand_dims({dim: attention.sizes[dim]})
     return States(model, coords, parameters, attention, phase, _along(status, attention, sweep), ds.attrs)
 
 
@@ -272,7 +270,7 @@ def _call(shared: _Call, *blocks: np.ndarray) -> tuple[np.ndarray, ...]:
         flat.append(np.ascontiguousarray(moved.reshape(n_points, *inner)))
     kept = tuple(shape[i] for i in order[: len(order) - len(last)])
     results = shared.function(StatesBlock(shared.model, *flat), **shared.options)
-    return tuple(result.reshape(*kept, *result.shape[1:]) for result in results)
+    return tuple(result.reshape((*kept, *result.shape[1:])) for result in results)
 
 
 def _blocks(array: xr.DataArray, cut: Mapping[str, tuple[int, ...]]) -> da.Array:

@@ -226,7 +226,7 @@ def test_a_diverged_point_leaves_the_others_alone():
     start = xr.Dataset({"final_attention": (("context", "pattern"), np.ones((2, 1))), "final_phase": 0})
     for chunks in ({}, {"step": 3}):
         ds = dmfx.simulate(net, beta=[0.0, 1.0], gamma=1.0, steps=6, initial=start, chunks=chunks).compute()
-        assert ds["status"].to_numpy().ravel().tolist() == [STATUS["ok"], tasks.STATUS["diverged"]]
+        assert ds["status"].to_numpy().ravel().tolist() == [STATUS["ok"], STATUS["diverged"]]
         assert np.isfinite(ds["attention"].sel(beta=0.0)).all()
         assert np.isnan(ds["attention"].sel(beta=1.0).isel(step=-1)).all()
 
