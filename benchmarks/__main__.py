@@ -9,7 +9,7 @@ import time
 
 from benchmarks.measure import Result, header, table
 
-NAMES = ("kernel", "dask_overhead", "figure3a", "peer")
+NAMES = ("kernel", "spectrum", "dask_overhead", "figure3a", "peer")
 
 
 def main() -> int:

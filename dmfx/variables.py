@@ -110,7 +110,7 @@ VARIABLES = {
     "agree": Variable("whether the criteria agree", flags=("no", "yes")),
     "frequencies": Variable("number of incommensurate frequencies beside that of the position", units="count"),
     "settled": Variable("step from which on the run was on its attractor", units="step"),
-    "spectral_floor": Variable("log10 of the median of the power spectrum over its sum"),
+    "spectral_floor": Variable("log10 of the lowest decile of the power spectrum over its sum"),
     "basin_count": Variable("number of starts that reached the attractor", units="count"),
     "basin_fraction": Variable("fraction of starts that reached the attractor"),
     "basin_fraction_low": Variable("lower end of the 95 % interval of the fraction"),

@@ -192,7 +192,10 @@ def _step(work, rows, tangent, n_patterns, context_size, n_columns, n_vectors, s
 
 @njit(**INNER)
 def _add_determinant(work, rows, tangent, n_patterns, context_size, n_columns, slot, one):
-    """Add log |det| of this step: that of the derivative of A' by the oldest A, since the rest only shifts."""
+    """Add log |det| of this step: that of the derivative of A' by the oldest A, since the rest only shifts.
+
+    In a context of one token, which is also the newest, the softmax is constant and `away` is 0.
+    """
     oldest = context_size - 1
     i = slot + 1 if slot + 1 < context_size else 0
     for b in range(n_patterns):
@@ -204,15 +207,18 @@ def _add_determinant(work, rows, tangent, n_patterns, context_size, n_columns, s
         for a in range(1, n_patterns):
             key = _change_of_overlap(work, rows.overlap + a * n_columns * 4 + 3, tangent.spins, n_columns)
             z = fma(load(work, rows.query + a), key, z)
+        z = load(work, rows.gamma) * z
         for a in range(n_patterns):
-            value = _change_of_overlap(work, rows.overlap + a * n_columns * 4 + 1, tangent.spins, n_columns)
-            x = load(work, tangent.share + oldest) * value
-            x = fma(load(work, tangent.pull + oldest * n_patterns + a), z, x)
-            store(work, tangent.columns + b * n_patterns + a, x)
+            value = load(work, rows.value + i * n_patterns + a)
+            away = value - load(work, rows.attention + slot * n_patterns + a)
+            x = _change_of_overlap(work, rows.overlap + a * n_columns * 4 + 1, tangent.spins, n_columns)
+            store(work, tangent.columns + b * n_patterns + a, fma(away, z, x))
     orthonormalise(work, tangent.columns, n_patterns, one, n_patterns, one - 1, tangent.lengths)
+    # The softmax weight of the oldest, which all columns have as a factor, may be as small as 1e-308.
+    factor = log(load(work, tangent.share + oldest))
     total = load(work, tangent.determinant)
     for a in range(n_patterns):
-        total = total + log(load(work, tangent.lengths + a))
+        total = total + (factor + log(load(work, tangent.lengths + a)))
     store(work, tangent.determinant, total)
 
 
