@@ -107,10 +107,11 @@ def simulate(
     -------
     xr.Dataset
         Dims (beta, gamma, seed, [epsilon, direction, initial, ...], step, pattern); ``step`` counts from the start of
-        this run, its transient included. Beside the variables asked for: ``final_attention`` and ``final_phase``, from which a run continues exactly; ``status`` by point; the weights
-        by ``seed``. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention A(t) that
-        it computes. A run from a token can go on once its context has filled, after L - 1 steps; before that,
-        ``final_attention`` has NaN at the lags that are missing. With ``lyapunov``, also what `dmfx.lyapunov` returns.
+        this run, its transient included. Beside the variables asked for: ``final_attention`` and ``final_phase``, from
+        which a run continues exactly; ``status`` by point; the weights by ``seed``; with ``lyapunov``, also what
+        `dmfx.lyapunov` returns. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention
+        A(t) that it computes. A run from a token can go on once its context has filled, after L - 1 steps; before
+        that, ``final_attention`` has NaN at the lags that are missing.
 
     Raises
     ------
