@@ -132,3 +132,95 @@ class DmftAccessor:
     ) -> xr.Dataset:
         """Power spectral density: see `dmfx.power_spectrum`."""
         return analysis.power_spectrum(self._ds, variable=variable, pattern=pattern, window=window, segment=segment)
+
+    def lyapunov(
+        self,
+        n: int | None = None,
+        *,
+        steps: int = 20_000,
+        transient: int = 1_000,
+        every: int = 2,
+        windows: int = 20,
+        chunks: object = "auto",
+    ) -> xr.Dataset:
+        """Lyapunov exponents and their convergence: see `dmfx.lyapunov`."""
+        return analysis.lyapunov(
+            self._ds, n, steps=steps, transient=transient, every=every, windows=windows, chunks=chunks
+        )
+
+    def classify(
+        self,
+        *,
+        steps: int | None = None,
+        n: int = 3,
+        tolerance: float = 1e-8,
+        every: int = 4,
+        chunks: object = "auto",
+    ) -> xr.Dataset:
+        """Kind of attractor of every point, and what says so: see `dmfx.classify`."""
+        return analysis.classify(self._ds, steps=steps, n=n, tolerance=tolerance, every=every, chunks=chunks)
+
+    def basins(
+        self,
+        *,
+        steps: int | None = None,
+        along: str | None = "beta",
+        max_attractors: int = 8,
+        tolerance: float = 1e-8,
+        link: float = 0.1,
+        n_points: int = 256,
+        chunks: object = "auto",
+    ) -> xr.Dataset:
+        """Attractors that coexist, and the fraction of starts that reach each: see `dmfx.basins`."""
+        return analysis.basins(
+            self._ds,
+            steps=steps,
+            along=along,
+            max_attractors=max_attractors,
+            tolerance=tolerance,
+            link=link,
+            n_points=n_points,
+            chunks=chunks,
+        )
+
+    def periodic_orbits(
+        self,
+        *,
+        max_period: int = 100,
+        steps: int = 4_000,
+        guesses: int = 15,
+        max_orbits: int = 20,
+        tolerance: float = 1e-10,
+        chunks: object = "auto",
+    ) -> xr.Dataset:
+        """Periodic orbits, stable or not, and their multipliers: see `dmfx.periodic_orbits`."""
+        return analysis.periodic_orbits(
+            self._ds,
+            max_period=max_period,
+            steps=steps,
+            guesses=guesses,
+            max_orbits=max_orbits,
+            tolerance=tolerance,
+            chunks=chunks,
+        )
+
+    def continuation(
+        self,
+        along: str = "beta",
+        *,
+        limits: tuple[float, float],
+        step: float = 0.01,
+        max_points: int = 500,
+        max_period: int | None = None,
+        chunks: object = "auto",
+    ) -> xr.Dataset:
+        """Branches of periodic orbits along a parameter, and their bifurcations: see `dmfx.continuation`."""
+        return analysis.continuation(
+            self._ds,
+            along,
+            limits=limits,
+            step=step,
+            max_points=max_points,
+            max_period=max_period,
+            chunks=chunks,
+        )

@@ -37,7 +37,7 @@ def archive_file(tmp_path_factory):
 def test_help_names_every_command(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    for command in ("reproduce", "simulate", "plot", "info"):
+    for command in ("reproduce", "simulate", "analyse", "plot", "info"):
         assert command in out
         assert run(capsys, command, "--help")[0] == 0
 

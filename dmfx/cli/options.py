@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+import xarray as xr
 
-__all__ = ["add_cluster_options", "integers", "numbers"]
+__all__ = ["add_cluster_options", "add_selection", "integers", "numbers", "selected"]
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,35 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--scheduler", metavar="ADDRESS", help="compute on a Dask cluster that is already there, as tcp://HOST:8786"
     )
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add ``--select``."""
+    parser.add_argument(
+        "--select",
+        action="append",
+        default=[],
+        metavar="DIM=VALUE",
+        help="only the point nearest to this value of a swept dim; may be repeated",
+    )
+
+
+def selected(ds: xr.Dataset, selections: list[str]) -> xr.Dataset:
+    """The points nearest to values written as ``beta=1.27``; labels that are words must match."""
+    for text in selections:
+        dim, _, value = text.partition("=")
+        if dim not in ds.dims or dim not in ds.coords:
+            raise ValueError(f"--select {text}: there is no dim {dim!r}; the dims are {', '.join(map(str, ds.dims))}")
+        if ds[dim].dtype.kind not in "iuf":
+            if value not in ds[dim].values.astype(str):
+                raise ValueError(f"--select {text}: {dim} is one of {', '.join(map(str, ds[dim].values))}")
+            ds = ds.sel({dim: [value]})
+            continue
+        try:
+            ds = ds.sel({dim: [float(value)]}, method="nearest")
+        except ValueError:
+            raise ValueError(f"--select {text}: expected {dim}=NUMBER") from None
+    return ds
 
 
 def numbers(text: str) -> float | np.ndarray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import time
-from pathlib import Path
 from typing import Any
 
-from dmfx import analysis, archive, weights
-from dmfx.archive.placing import check_target
+import xarray as xr
+
+from dmfx import weights
+from dmfx.cli.analyse import add_settings, analyse, settings_of
+from dmfx.cli.keep import keep
 from dmfx.cli.options import add_cluster_options, integers, numbers
-from dmfx.cluster import cluster
 from dmfx.models import SelfAttention
 from dmfx.simulate import simulate
 
@@ -24,12 +24,9 @@ ENSEMBLES = {
     "gaussian": (lambda m, scale: weights.correlated(n_patterns=m, distribution="gaussian", scale=scale), "M,SCALE"),
     "uniform": (lambda m: weights.correlated(n_patterns=m, distribution="uniform"), "M"),
 }
-REDUCTIONS = {
-    "bifurcation": analysis.bifurcation,
-    "autocorrelation": analysis.autocorrelation,
-    "fft": analysis.fft,
-    "power_spectrum": analysis.power_spectrum,
-}
+#: Analyses of a run, and among them those that go on from its final states.
+RUNNING = ("lyapunov", "classify", "basins", "periodic_orbits")
+REDUCTIONS = ("bifurcation", "autocorrelation", "fft", "power_spectrum", *RUNNING)
 
 
 def add_parser(commands: Any) -> None:
@@ -55,31 +52,67 @@ def add_parser(commands: Any) -> None:
         default="m_o_semantic,attention",
         help="m_o_semantic, attention, m_o, m_v, m_q, m_k (default: m_o_semantic,attention)",
     )
-    parser.add_argument("--reduce", choices=REDUCTIONS, help="keep this analysis instead of the trajectories")
+    parser.add_argument("--starts", type=int, metavar="N", help="N random starts for each point, along the dim initial")
+    parser.add_argument(
+        "--carry", metavar="DIM", help="start each value of beta, gamma or epsilon from the end of its neighbour's run"
+    )
+    parser.add_argument("--direction", help="of --carry: up (default), down or both")
+    parser.add_argument(
+        "--lyapunov",
+        type=_number_of_exponents,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="N",
+        help="measure all Lyapunov exponents over the steps, or the N largest",
+    )
+    parser.add_argument(
+        "--reduce",
+        choices=REDUCTIONS,
+        metavar="ANALYSIS",
+        help=f"keep this analysis of the steps instead of the trajectories: {', '.join(REDUCTIONS)}",
+    )
+    add_settings(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an archive that is there")
     add_cluster_options(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.set and not options.reduce:
+        raise ValueError("--set goes with --reduce, the analysis whose argument it is")
+    keep(lambda: _dataset(options), options)
+
+
+def _dataset(options: argparse.Namespace) -> xr.Dataset:
+    settings = settings_of(options.reduce, options.set) if options.reduce else {}
+    steps, transient = options.steps, options.transient
+    if options.reduce in RUNNING:
+        # The analysis runs the steps itself: one is left for the simulation, which must have one.
+        settings.setdefault("steps", steps)
+        steps, transient = 1, max(transient - 1, 0)
     ds = simulate(
         _model(options.weights, options.context_size),
         beta=options.beta,
         gamma=options.gamma,
         seed=options.seed,
         epsilon=options.epsilon,
-        steps=options.steps,
-        transient=options.transient,
+        initial=None if options.starts is None else "random",
+        starts=options.starts,
+        steps=steps,
+        transient=transient,
         variables=options.variables.split(","),
+        lyapunov=options.lyapunov,
+        carry=options.carry,
+        direction=options.direction,
     )
-    if options.reduce:
-        ds = REDUCTIONS[options.reduce](ds)
-    check_target(options.output, options.overwrite)
-    started = time.perf_counter()
-    with cluster(options.workers, options.scheduler):
-        path = archive.save(ds, options.output, overwrite=options.overwrite, progress=True)
-    size = sum(file.stat().st_size for file in ([path] if path.is_file() else Path(path).rglob("*")) if file.is_file())
-    print(f"{path}: {size / 1e6:.1f} MB in {time.perf_counter() - started:.1f} s")
+    return analyse(ds, options.reduce, settings) if options.reduce else ds
+
+
+def _number_of_exponents(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def _model(text: str, context_size: int | None) -> SelfAttention:

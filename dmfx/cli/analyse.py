@@ -1,0 +1,76 @@
+"""``dmfx analyse``: the analysis of an archive, as another archive; and the analyses that ``dmfx simulate`` offers."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import xarray as xr
+
+from dmfx import analysis, archive
+from dmfx.archive.placing import check_target
+from dmfx.cli.keep import keep
+from dmfx.cli.options import add_cluster_options, add_selection, selected
+
+__all__ = ["add_parser", "add_settings", "analyse", "settings_of"]
+
+#: Analyses by name; those that go on from the final states take ``steps`` for the steps that they run.
+ANALYSES: dict[str, Callable[..., xr.Dataset]] = {name: getattr(analysis, name) for name in analysis.__all__}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "analyse",
+        help="keep an analysis of an archive in another one",
+        description="Analyse the trajectories or final states in an archive, and keep the result in another one.",
+        epilog="For what each analysis takes, see help(dmfx.NAME) in Python.",
+    )
+    parser.add_argument("archive", help="archive to read: .nc or .zarr")
+    parser.add_argument("analysis", choices=ANALYSES, metavar="ANALYSIS", help=", ".join(ANALYSES))
+    parser.add_argument("output", help="archive to write: .nc or .zarr")
+    add_settings(parser)
+    add_selection(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace an archive that is there")
+    add_cluster_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of the analysis, as steps=5000, along=gamma or limits=[1.2,1.3]; may be repeated",
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    check_target(options.output, options.overwrite)
+    ds = selected(archive.open(options.archive), options.select)
+    keep(lambda: analyse(ds, options.analysis, settings_of(options.analysis, options.set)), options)
+
+
+def analyse(ds: xr.Dataset, name: str, settings: dict[str, object]) -> xr.Dataset:
+    """Run an analysis with arguments from the command line."""
+    return ANALYSES[name](ds, **settings)
+
+
+def settings_of(name: str, texts: Sequence[str]) -> dict[str, object]:
+    """Parse ``NAME=VALUE``, the value in JSON or as plain text, for the analysis of this name."""
+    known = list(inspect.signature(ANALYSES[name]).parameters)[1:]
+    settings: dict[str, object] = {}
+    for text in texts:
+        argument, equals, value = text.partition("=")
+        if not equals or argument not in known:
+            raise ValueError(f"--set {text}: expected NAME=VALUE with a NAME out of {', '.join(known)}")
+        try:
+            settings[argument] = json.loads(value)
+        except ValueError:
+            settings[argument] = value
+    return settings
