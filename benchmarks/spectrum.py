@@ -16,14 +16,14 @@ from dmfx.exponents import EVERY
 from dmfx.kernels.self_attention import Points, run
 from dmfx.kernels.tangent import survey
 from dmfx.models.published import GAMMA
-from dmfx.reproduce.figures import N_BETA, TRANSIENT
+from dmfx.reproduce.figures import N_BETA, N_SIDE, TRANSIENT, phases
+from dmfx.reproduce.figures import STEPS as DIAGRAM_STEPS
 
 __all__ = ["measure"]
 
 #: Steps whose exponents the published program measured, after `TRANSIENT` steps.
 PUBLISHED_STEPS = 75_000
 GOAL_NS, GOAL_SWEEP, GOAL_DIAGRAM = 400, 180, 300
-SIDE, DIAGRAM_STEPS = 200, 20_000
 N_POINTS, STEPS = 64, 4_000
 
 
@@ -71,11 +71,11 @@ def _sweeps() -> Iterator[Result]:
         lambda: _settled(beta, [GAMMA], PUBLISHED_STEPS),
         GOAL_SWEEP,
     )
-    progress(f"phase diagram of {SIDE} x {SIDE} points")
-    beta, gamma = np.linspace(0.5, 3, SIDE), np.linspace(2, 400, SIDE)
+    progress(f"phase diagram of {N_SIDE} x {N_SIDE} points")
+    beta, gamma = np.linspace(0.5, 3, N_SIDE), np.linspace(2, 400, N_SIDE)
     yield _whole(
-        f"phase diagram, {SIDE} x {SIDE}, {TRANSIENT + DIAGRAM_STEPS} steps, threads, 2 cores",
-        lambda: _settled(beta, gamma).pipe(dmfx.classify, steps=DIAGRAM_STEPS)[["kind", "period", "lyapunov"]],
+        f"phase diagram, {N_SIDE} x {N_SIDE}, {TRANSIENT + DIAGRAM_STEPS} steps, threads, 2 cores",
+        lambda: phases(beta, gamma),
         lambda: _settled(beta, gamma, DIAGRAM_STEPS),
         GOAL_DIAGRAM,
     )

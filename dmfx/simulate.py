@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from dask.base import tokenize
 
 from dmfx import exponents
 from dmfx.blocks import Measurement
-from dmfx.chunking import default_chunks, parse_chunks, step_cost, tangent_cost
+from dmfx.chunking import LANES, default_chunks, parse_chunks, step_cost, tangent_cost
 from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
 from dmfx.starts import FromRun, Start, align, parse_initial
@@ -161,6 +162,9 @@ def simulate(
     measurement = _parse_lyapunov(problems, lyapunov, model, start, transient, steps)
     shape = (model.n_patterns, model.context_size, model.weights.n_columns)
     cost = step_cost(*shape) if measurement is None else tangent_cost(*shape, measurement.n)
+    if carry in sizes:  # the points of a line are run one by one: a task advances as many together as it has lines
+        lines = math.prod(size for dim, size in sizes.items() if dim not in (carry, "direction"))
+        cost *= LANES / min(lines, LANES)
     default = default_chunks(
         sizes,
         transient=transient,

@@ -1,13 +1,15 @@
-"""The archive that ships: small, self-describing, and what this code computes today."""
+"""The archives that ship: small, self-describing, and what this code computes today."""
 
 from pathlib import Path
 
 import numpy as np
 
 import dmfx
-from dmfx.reproduce.figures import STEPS, diagram
+from dmfx.reproduce.figures import STEPS, diagram, phases
 
-ARCHIVE = Path(__file__).parents[1] / "datasets" / "poc_lopez_2024_figure3a.nc"
+DATASETS = Path(__file__).parents[1] / "datasets"
+ARCHIVE = DATASETS / "poc_lopez_2024_figure3a.nc"
+PHASES = DATASETS / "poc_lopez_2024_phase_diagram.nc"
 
 
 def test_small_and_self_describing():
@@ -39,3 +41,33 @@ def test_computed_anew_to_the_last_count():
     again = diagram(beta, (-1.0, 1.0)).compute()
     for name in ("density", "section_density", "period", "final_attention", "final_phase"):
         assert again[name].to_numpy().tobytes() == shipped[name].sel(beta=beta).to_numpy().tobytes(), name
+
+
+def test_the_phase_diagram_agrees_with_the_table_of_the_paper():
+    assert PHASES.stat().st_size <= 1e6
+    ds = dmfx.open(PHASES).load()
+    assert (ds.sizes["beta"], ds.sizes["gamma"]) == (200, 200)
+    assert ds.dmft.model == dmfx.SelfAttention.paper()
+    names = np.array(ds["kind"].attrs["flag_meanings"].split())
+    kind = ds["kind"].sel(gamma=220, method="nearest").squeeze()
+    assert set(names[kind.sel(beta=slice(0.5, 1.24))]) == {"fixed"}
+    assert (ds["period"].sel(gamma=220, method="nearest").sel(beta=slice(2.7, 3.0)) == 24).mean() > 0.9
+    share = {name: float((ds["kind"] == number).mean()) for number, name in enumerate(names)}
+    assert share["chaotic"] > 0.3
+    assert share["transient"] < 0.01
+    assert float(ds["agree"].mean()) > 0.99
+    largest = ds["lyapunov"].isel(exponent=0)
+    chaos = largest.values[names[ds["kind"]] == "chaotic"]
+    # Where the exponent is zero within its error the spectrum decides: weak chaos near the border of the tori.
+    assert (chaos > 0).mean() > 0.999
+    assert chaos.min() > -1e-3
+    assert largest.values[names[ds["kind"]] == "fixed"].max() < 0
+
+
+def test_phases_computed_anew_to_the_last_bit():
+    shipped = dmfx.open(PHASES)
+    rng = np.random.default_rng(2)
+    beta, gamma = (shipped[dim].values[np.sort(rng.choice(200, 3, replace=False))] for dim in ("beta", "gamma"))
+    again = phases(beta, gamma).compute()
+    for name in ("kind", "period", "frequencies", "settled", "lyapunov"):
+        assert np.array_equal(again[name], shipped[name].sel(beta=beta, gamma=gamma), equal_nan=True), name

@@ -1,6 +1,6 @@
-"""Figures 3a, 3b, 4 and 5 of Poc-López & Aguilera, arXiv:2406.07247 (2024).
+"""Figures 3a, 3b, 4 and 5 of Poc-López & Aguilera, arXiv:2406.07247 (2024), and the phase diagram that goes with them.
 
-All at γ = 220, every run from the published context, 100,000 steps discarded and 20,000 kept.
+The figures are at γ = 220; every run starts from the published context, 100,000 steps are discarded and 20,000 kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dmfx.analysis import autocorrelation, bifurcation, power_spectrum
+from dmfx.analysis import autocorrelation, bifurcation, classify, power_spectrum
 from dmfx.models import SelfAttention
 from dmfx.models.published import GAMMA
 from dmfx.simulate import simulate
@@ -20,6 +20,8 @@ from dmfx.simulate import simulate
 __all__ = ["FIGURES", "Figure", "find_figure"]
 
 TRANSIENT, STEPS, N_BETA = 100_000, 20_000, 4001
+#: Points of the phase diagram along each side, as in the published program.
+N_SIDE = 200
 #: The plane m_2 = 0 of the paper, patterns counted from 0.
 PLANE = {"pattern": 1}
 #: What a reduced Dataset keeps of its runs: enough to go on from, or to start a colleague's run.
@@ -107,6 +109,25 @@ def _figure_5() -> xr.Dataset:
     return xr.merge(parts, compat="override", combine_attrs="override", join="exact")
 
 
+def phases(beta: np.ndarray, gamma: np.ndarray) -> xr.Dataset:
+    """Kind, period and largest exponent of the attractors over a grid, with as many steps as the figures."""
+    runs = simulate(
+        SelfAttention.paper(), beta=beta, gamma=gamma, steps=1, transient=TRANSIENT - 1, variables="m_o_semantic"
+    )
+    kept = ["kind", "agree", "period", "frequencies", "settled", "lyapunov", "lyapunov_error", "status"]
+    return classify(runs, steps=STEPS)[kept].isel(exponent=[0]).drop_dims("criterion", errors="ignore")
+
+
+def _phase_diagram() -> xr.Dataset:
+    return phases(np.linspace(0.5, 3, N_SIDE), np.linspace(2, 400, N_SIDE))
+
+
+def _draw_phases(ds: xr.Dataset) -> Any:
+    from dmfx import plot
+
+    return plot.phase_diagram(ds)
+
+
 def _draw_diagram(ds: xr.Dataset) -> Any:
     from dmfx import plot
 
@@ -141,6 +162,7 @@ FIGURES = {
             _figure_5,
             _draw_series,
         ),
+        Figure("phase_diagram", "Kinds of attractor over β and γ", _phase_diagram, _draw_phases),
     )
 }
 
