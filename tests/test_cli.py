@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import dmfx
 from dmfx.cli import main
@@ -97,6 +98,79 @@ def test_plot_over_another_axis(tmp_path, capsys):
     )
     assert run(capsys, "plot", path, "portrait", tmp_path / "b.png", "--select", "size=3")[0] == 2
     assert run(capsys, "plot", path, "portrait", tmp_path / "b.png", "--select", "seed=x")[0] == 2
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory):
+    """Archives of analyses, made by hand: nothing is computed."""
+    folder = tmp_path_factory.mktemp("analysed")
+    sweep, axes = ("beta", "gamma"), {"beta": [1.0, 1.2, 1.3], "gamma": [200.0, 220.0]}
+    each = np.arange(6.0).reshape(3, 2)
+    kinds = xr.Dataset({"kind": (sweep, (each % 4).astype(np.int8)), "period": (sweep, each.astype(int))}, axes)
+    exponents = xr.Dataset({"lyapunov": ((*sweep, "exponent"), each[..., None] / 10 - 0.2)}, axes)
+    basins = xr.Dataset(
+        {
+            "basin_fraction": (("beta", "attractor"), [[1.0, 0.0], [0.4, 0.6], [0.0, 0.9]]),
+            "attractor_kind": (("beta", "attractor"), np.array([[0, 6], [1, 3], [6, 3]], np.int8)),
+            "attractor_period": (("beta", "attractor"), [[4, 0], [28, 0], [0, 0]]),
+            "attractor_points": (("beta", "attractor", "point", "pattern"), np.arange(60.0).reshape(3, 2, 5, 2)),
+        },
+        {"beta": axes["beta"], "attractor": [0, 1], "pattern": [0, 1]},
+    )
+    branch = xr.Dataset(
+        {
+            "parameter": ("branch_point", [1.0, 1.2, 1.3], {"along": "beta"}),
+            "orbit_max": (("branch_point", "pattern"), [[0.1, 0.2], [0.2, 0.3], [0.3, 0.1]]),
+            "unstable": ("branch_point", [0, 0, 2]),
+            "special": ("branch_point", [0, 3, 0]),
+            "period": ((), 4),
+        },
+        {"pattern": [0, 1]},
+    )
+    carried = kinds.expand_dims(direction=["up", "down"])
+    made = {"kinds": kinds, "exponents": exponents, "basins": basins, "branch": branch, "carried": carried}
+    return {name: dmfx.save(ds, folder / f"{name}.nc") for name, ds in made.items()}
+
+
+@pytest.mark.parametrize(
+    ("archive", "kind", "words"),
+    [
+        ("exponents", "lyapunov", []),
+        ("exponents", "lyapunov", ["--x", "gamma"]),
+        ("kinds", "phase_diagram", []),
+        ("kinds", "phase_diagram", ["--x", "gamma", "--y", "beta", "--variable", "period"]),
+        ("carried", "phase_diagram", ["--select", "direction=down"]),
+        ("basins", "basins", []),
+        ("basins", "attractors", []),
+        ("branch", "continuation", ["--pattern", "1"]),
+    ],
+)
+def test_plot_of_what_an_analysis_found(analysed, tmp_path, capsys, archive, kind, words):
+    status, _, err = run(capsys, "plot", analysed[archive], kind, tmp_path / "a.png", *words)
+    assert (status, err) == (0, "")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("archive", "kind", "words", "message"),
+    [
+        ("kinds", "phase_diagram", ["--variable", "colour"], "ds must have the variable 'colour', but has 'kind'"),
+        ("kinds", "phase_diagram", ["--y", "time"], "y must be a sweep dim, one of 'beta', 'gamma', not 'time'"),
+        ("kinds", "phase_diagram", ["--pattern", "1"], "--pattern goes with bifurcation, .*, not with phase_diagram"),
+        ("exponents", "lyapunov", ["--y", "gamma"], "--y goes with phase_diagram, not with lyapunov"),
+        ("basins", "basins", ["--plane", "1"], "--plane goes with bifurcation, poincare, not with basins"),
+        ("basins", "portrait", ["--variable", "kind"], "--variable goes with phase_diagram, not with portrait"),
+        ("kinds", "continuation", [], "continuation needs an archive of branches, which dmfx.continuation makes"),
+        ("branch", "basins", [], "basins: ds must"),
+        ("carried", "phase_diagram", ["--select", "direction=left"], "expected one of direction=up, direction=down"),
+    ],
+)
+def test_plot_refuses_in_one_line(analysed, tmp_path, capsys, archive, kind, words, message):
+    status, out, err = run(capsys, "plot", analysed[archive], kind, tmp_path / "a.png", *words)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert re.search(message, err), err
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_plot_of_a_section(archive_file, tmp_path, capsys):

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx.plot import _style
+from dmfx.plot._colours import SHADES
 from dmfx.plot._inputs import panels
 from dmfx.plot._labels import fold, overlap_label
 from dmfx.plot._layout import arrange
@@ -99,4 +100,4 @@ def _shades(
     counts = thicken(scatter(across, up, x_range, y_range, size), grain)
     most = max(float(np.nanmax(counts, initial=2.0)), 2.0)
     picture = image(counts, x_range, y_range, "visits", dims)
-    return hv.Overlay([_style.raster(picture, _style.SHADES[2:], (1, most), log=True)])
+    return hv.Overlay([_style.raster(picture, SHADES[2:], (1, most), log=True)])

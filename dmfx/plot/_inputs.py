@@ -10,7 +10,7 @@ import xarray as xr
 from dmfx.plot._labels import panel_title
 from dmfx.validation import Problems
 
-__all__ = ["analysed", "dataset", "flag", "has_dims", "panels", "pixels", "sweep"]
+__all__ = ["analysed", "axis", "dataset", "default_axis", "flag", "has_dims", "held", "panels", "pixels", "sweep"]
 
 #: More panels than this are no picture any more.
 MOST_PANELS = 12
@@ -59,6 +59,40 @@ def has_dims(problems: Problems, array: xr.DataArray, *dims: str) -> None:
     if missing:
         problems.say(f"ds must have {array.name!r} with the dims {', '.join(dims)}, but it has {array.dims}")
         problems.raise_any()
+
+
+def held(problems: Problems, ds: xr.Dataset, name: str, *dims: str) -> xr.DataArray:
+    """A variable of an analysis with the dims that its picture needs; raise if there is none."""
+    if name not in ds:
+        problems.say(f"ds must have the variable {name!r}, but has {', '.join(map(repr, ds.data_vars)) or 'none'}")
+        problems.raise_any()
+    has_dims(problems, ds[name], *dims)
+    return ds[name]
+
+
+def default_axis(array: xr.DataArray, *own: str, taken: str | None = None) -> str:
+    """Dim of an axis that was not given: of those with several points and numbers, β, else γ, else the first."""
+    first = [dim for dim in ("beta", "gamma") if dim != taken]
+    several = [
+        dim
+        for dim, size in array.sizes.items()
+        if size > 1 and dim not in own and dim != taken and not (dim in array.coords and array[dim].dtype.kind in "OUS")
+    ]
+    return next((dim for dim in [*first, *several] if dim in several), first[0])
+
+
+def axis(problems: Problems, argument: str, value: object, array: xr.DataArray, *own: str, also: str = "") -> bool:
+    """Check that a sweep dim can be an axis, with numbers for coordinate and at least two points; whether it is one."""
+    dims = [dim for dim in array.dims if dim not in own]
+    if not isinstance(value, str) or value not in dims:
+        expected = "a sweep dim, one of " + ", ".join(map(repr, dims)) + also if dims else f"a sweep dim{also}"
+        problems.add(argument, expected, value, is_type=not isinstance(value, str))
+        return False
+    if value not in array.coords or array[value].dtype.kind not in "iuf":
+        problems.say(f"{argument} must be a dim with numbers for coordinate, and {value!r} has none")
+    elif array.sizes[value] < 2:
+        problems.say(f"{argument} must be a dim of at least two points, and {value!r} has {array.sizes[value]}")
+    return True
 
 
 def sweep(problems: Problems, array: xr.DataArray, *own: str) -> None:

@@ -9,10 +9,22 @@ import xarray as xr
 
 from dmfx.variables import COORDINATES, VARIABLES
 
-__all__ = ["axis_label", "fold", "overlap_label", "overlap_symbol", "panel_title", "plane_label"]
+__all__ = [
+    "axis_label",
+    "coordinate_symbol",
+    "exponent_symbol",
+    "exponent_symbol_of",
+    "flag_names",
+    "fold",
+    "kind_name",
+    "overlap_label",
+    "overlap_symbol",
+    "panel_title",
+    "plane_label",
+]
 
 #: Units as they are read aloud.
-UNITS = {"1": "", "step": "steps", "cycles/step": "cycles per step"}
+UNITS = {"1": "", "step": "steps", "cycles/step": "cycles per step", "1/step": "nats per step"}
 
 #: Unicode has no superscript q that fonts would know.
 SUPERSCRIPTS = {"^o": "ᵒ", "^v": "ᵛ", "^k": "ᵏ"}
@@ -78,6 +90,41 @@ def plane_label(ds: xr.Dataset, attrs: dict[str, object]) -> str:
     return f"{overlap_symbol(ds, variable.strip() or attrs['variable'], pattern)} = {value}" if found else ""
 
 
+def exponent_symbol(number: object) -> str:
+    """Symbol of a Lyapunov exponent: λ₁ is the largest, number 0.
+
+    Examples
+    --------
+    >>> exponent_symbol(0)
+    'λ₁'
+    """
+    return "λ" + str(int(number) + 1).translate(SUBSCRIPTS)
+
+
+def exponent_symbol_of(array: xr.DataArray) -> str:
+    """Symbol of the one exponent that is left in an array, the largest if it does not say."""
+    return exponent_symbol(array.coords["exponent"].item() if "exponent" in array.coords else 0)
+
+
+def kind_name(name: str) -> str:
+    """A flag as it is read.
+
+    Examples
+    --------
+    >>> kind_name("quasi_periodic")
+    'quasi-periodic'
+    """
+    return {"quasi_periodic": "quasi-periodic", "neimark_sacker": "Neimark-Sacker"}.get(name, name.replace("_", " "))
+
+
+def flag_names(array: xr.DataArray) -> tuple[str, ...]:
+    """What the values of a variable are called, empty if they are numbers."""
+    meanings = array.attrs.get("flag_meanings")
+    if isinstance(meanings, str):
+        return tuple(meanings.split())
+    return VARIABLES[array.name].flags if array.name in VARIABLES else ()
+
+
 def fold(text: str, length: int) -> str:
     """Break a label into lines that fit an axis of some pixels."""
     return "\n".join(textwrap.wrap(text, max(int(length / LETTER), 10), break_long_words=False))
@@ -85,12 +132,13 @@ def fold(text: str, length: int) -> str:
 
 def panel_title(point: xr.DataArray | xr.Dataset, dims: list[str]) -> str:
     """Say where in the sweep a point is, by the dims that tell panels apart."""
-    return ", ".join(f"{_symbol(point, dim)} = {_number(point[dim].item())}" for dim in dims)
+    return ", ".join(f"{coordinate_symbol(point, dim)} = {_number(point[dim].item())}" for dim in dims)
 
 
-def _symbol(point: xr.DataArray | xr.Dataset, dim: str) -> str:
+def coordinate_symbol(point: xr.DataArray | xr.Dataset, dim: str) -> str:
+    """Symbol of a coordinate, or its name if it has none."""
     known = COORDINATES[dim].symbol if dim in COORDINATES else ""
-    return point[dim].attrs.get("symbol") or known or dim
+    return (point[dim].attrs.get("symbol") if dim in point.coords else "") or known or dim
 
 
 def _number(value: object) -> str:

@@ -91,13 +91,19 @@ def thicken(pixels: np.ndarray, grain: int) -> np.ndarray:
     return pixels
 
 
-def image(pixels: np.ndarray, x_range: Range, y_range: Range, name: str, dims: list[str]) -> Any:
-    """Make a HoloViews image of pixels, in as few bytes as do; axes of the same dims zoom together."""
+def image(
+    pixels: np.ndarray, x_range: Range, y_range: Range, name: str, dims: list[str], limits: Range | None = None
+) -> Any:
+    """Make a HoloViews image of pixels, in as few bytes as do; axes of the same dims zoom together.
+
+    Without ``limits`` of its values HoloViews looks for them, and warns where all that is seen is NaN.
+    """
     import holoviews as hv
 
     bounds = (x_range[0], y_range[0], x_range[1], y_range[1])
     pixels = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
-    return hv.Image(pixels[::-1], kdims=dims, vdims=[name], bounds=bounds)
+    values = hv.Dimension(name, range=limits or (None, None))
+    return hv.Image(pixels[::-1], kdims=dims, vdims=[values], bounds=bounds)
 
 
 def refined(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from dmfx.plot._colours import COLOURS, DARK
+
 __all__ = [
-    "COLOURS",
-    "DARK",
     "MARGINS",
-    "PERIODIC",
-    "SHADES",
-    "VISITED",
+    "colour_bar",
     "curve",
     "dots",
+    "entry",
     "frame",
-    "key",
+    "legend",
     "load",
     "picture",
     "raster",
@@ -23,14 +26,12 @@ __all__ = [
 #: Pixels around the frame of a picture: left, right, bottom, top.
 MARGINS = (98, 36, 58, 44)
 
-DARK = "#08205c"
-PERIODIC = "#e65100"
-#: All values of an orbit, faint, under the points on a plane.
-VISITED = ["#e3e9f1", "#cfdae8", "#bacbdf", "#a5bcd6", "#90adcd"]
-#: All values of an orbit where nothing is drawn over them.
-SHADES = ["#a9c4e2", "#7fa6d3", "#5687c1", "#3268a8", "#1a4a86", DARK]
-#: Of patterns; told apart with any colour vision (Okabe and Ito).
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+#: Pixels that a colour bar takes with its numbers, its own width, and what is between it and the frame.
+BAR, BAR_WIDTH, BAR_GAP = 84, 16, 14
+#: Pixels of another row of the legend.
+ROW = 24
+#: Pixels that an entry of the legend takes beside its text, and that a letter takes.
+ENTRY, LETTER = 42, 7
 
 SIZES = {"title": 15, "labels": 15, "ticks": 13, "legend": 14}
 
@@ -49,10 +50,29 @@ def load() -> None:
     hv.Store.set_current_backend(backend)
 
 
-def frame(width: int, height: int) -> tuple[int, int]:
-    """Pixels of the frame inside a picture of some size."""
+def frame(
+    width: int, height: int, labels: Sequence[str] = (), title: str = "", *, bar: bool = False
+) -> tuple[int, int]:
+    """Pixels of the frame inside a picture of some size, with these labels in its legend and maybe a colour bar."""
     left, right, bottom, top = MARGINS
-    return width - left - right, height - bottom - top
+    inner = width - left - right - (BAR if bar else 0)
+    return inner, height - bottom - top - ROW * (_rows(labels, title, inner)[0] - 1)
+
+
+def _rows(labels: Sequence[str], title: str, inner: int) -> tuple[int, int]:
+    """Rows that legend and title take above a frame, and columns of the legend."""
+    if not labels:
+        return 1, 1
+    widths = [ENTRY + LETTER * len(label) for label in labels]
+    beside = sum(widths) + LETTER * (len(title) + 2 * bool(title)) <= inner
+    for columns in range(len(labels), 0, -1):
+        # Bokeh fills column by column, Matplotlib all columns alike.
+        rows = math.ceil(len(labels) / columns)
+        filled = [widths[first : first + rows] for first in range(0, len(labels), rows)]
+        alike = np.array_split(widths, columns)
+        if len(filled) == columns and all(sum(map(max, split)) <= inner for split in (filled, alike)):
+            return rows + (bool(title) and not beside), columns
+    return len(labels) + bool(title), 1
 
 
 def both(element: Any, bokeh: dict, matplotlib: dict, **common: object) -> Any:
@@ -66,11 +86,11 @@ def raster(image: Any, colours: list[str], limits: tuple[float, float], *, log: 
     return both(image, {}, {"interpolation": "nearest"}, cmap=colours, clim=limits, logz=log)
 
 
-def dots(points: Any) -> Any:
+def dots(points: Any, colour: str = DARK, size: int | None = None) -> Any:
     """Style points that can be seen one by one, larger if they are very few."""
-    size = 5 if len(points) <= 100 else 3
+    size = size or (5 if len(points) <= 100 else 3)
     # Matplotlib asks for the area, in square points.
-    return both(points, {"size": size, "line_color": None}, {"s": (0.72 * size) ** 2, "linewidth": 0}, color=DARK)
+    return both(points, {"size": size, "line_color": None}, {"s": (0.72 * size) ** 2, "linewidth": 0}, color=colour)
 
 
 def curve(line: Any, number: int) -> Any:
@@ -78,39 +98,54 @@ def curve(line: Any, number: int) -> Any:
     return both(line, {"line_width": 1.2}, {"linewidth": 0.9}, color=COLOURS[number % len(COLOURS)])
 
 
-def key(points: Any, colour: str) -> Any:
-    """Style what stands in the legend for a colour of an image."""
+def entry(label: str, colour: str, dims: list[str]) -> Any:
+    """What stands in the legend for a colour: a square that is not in the picture."""
+    import holoviews as hv
+
+    outline = "#606060" if colour == "#ffffff" else None
     return both(
-        points,
-        {"marker": "square", "size": 9, "line_color": None},
-        {"marker": "s", "s": 42, "linewidth": 0},
+        hv.Points([(np.nan, np.nan)], dims, label=label),
+        {"marker": "square", "size": 9, "line_color": outline},
+        {"marker": "s", "s": 42, "edgecolors": outline or "none", "linewidth": 0.7 if outline else 0},
         color=colour,
     )
 
 
-def _has_legend(overlay: Any) -> bool:
-    """Whether more than one of its elements has a label."""
-    import holoviews as hv
+def colour_bar(element: Any) -> Any:
+    """Put a bar right of the frame that says what the colours of an image mean."""
+    bokeh = {
+        "colorbar_opts": {
+            "width": BAR_WIDTH,
+            "margin": BAR_GAP,
+            "padding": 0,
+            "major_label_text_font_size": f"{SIZES['ticks']}px",
+            "major_tick_line_color": "#404040",
+            "bar_line_color": "#404040",
+        }
+    }
+    return both(element, bokeh, {}, colorbar=True, clabel="")
 
-    return isinstance(overlay, hv.Overlay) and sum(bool(element.label) for element in overlay) > 1
 
-
-def picture(overlay: Any, width: int, height: int, title: str = "", **common: object) -> Any:
-    """Style what has a frame of its own: its size, fonts, legend and tools.
+def picture(overlay: Any, width: int, height: int, title: str = "", *, bar: bool = False, **common: object) -> Any:
+    """Style what has a frame of its own: its size, fonts, legend and tools; ``bar`` leaves room for a colour bar.
 
     The title is the label of the element, as HoloViews mixes up the options of panels drawn on demand.
     """
-    inner = frame(width, height)
+    labels = legend(overlay)
+    inner = frame(width, height, labels, title, bar=bar)
+    rows, columns = _rows(labels, title, inner[0])
     bokeh = {
         "frame_width": inner[0],
         "frame_height": inner[1],
         "fontsize": {name: f"{size}px" for name, size in SIZES.items()},
         "legend_position": "top",
+        "legend_offset": (0, 5),
+        **({"legend_cols": columns} if rows > 1 else {}),
         "legend_opts": {
             "border_line_color": None,
             "padding": 0,
             "margin": 2,
-            "spacing": 18,
+            "spacing": 18 if rows == 1 else 7,
             "background_fill_alpha": 0,
         },
         "backend_opts": {
@@ -118,6 +153,7 @@ def picture(overlay: Any, width: int, height: int, title: str = "", **common: ob
             "yaxis.axis_label_text_font_style": "normal",
             "title.text_font_style": "normal",
             "plot.outline_line_color": "#404040",
+            "plot.min_border_left": MARGINS[0],  # frames above each other start at the same place
         },
         "toolbar": "right",
         "active_tools": ["box_zoom"],
@@ -131,17 +167,28 @@ def picture(overlay: Any, width: int, height: int, title: str = "", **common: ob
         "legend_opts": {
             "loc": "lower left",
             "bbox_to_anchor": (0, 1),
-            "ncols": 4,
+            "ncols": columns,
             "frameon": False,
-            "handletextpad": 0.3,
-            "columnspacing": 1.6,
+            "handlelength": 1.4,
+            "handletextpad": 0.4,
+            "columnspacing": 1.3,
             "borderaxespad": 0.3,
         },
         "fig_rcparams": {
             "axes.linewidth": 0.7,
             "font.family": "DejaVu Sans",
-            # A legend stands above the frame on the left; the title then makes room for it.
-            "axes.titlelocation": "right" if _has_legend(overlay) else "center",
+            # A legend stands above the frame on the left; the title makes room for it, beside or above it.
+            "axes.titlelocation": "right" if labels and rows == 1 else "center",
+            "axes.titlepad": 6 + 0.72 * ROW * (rows - 1),
         },
     }
+    if labels:
+        common["legend_limit"] = len(overlay)  # HoloViews leaves out the legend of more elements than this
     return both(overlay.relabel(title), bokeh, matplotlib, title="{label}", show_frame=True, **common)
+
+
+def legend(overlay: Any) -> list[str]:
+    """Labels in the legend of an overlay."""
+    import holoviews as hv
+
+    return [element.label for element in overlay if element.label] if isinstance(overlay, hv.Overlay) else []

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from dmfx import analysis
 from dmfx.plot import _style
-from dmfx.plot._inputs import analysed, dataset, has_dims, panels, pixels, sweep
-from dmfx.plot._labels import axis_label, fold, overlap_label, plane_label
+from dmfx.plot._diagram import (
+    BOTH_WAYS,
+    DRAWN,
+    Legend,
+    by_direction,
+    by_kind,
+    by_period,
+    drawing,
+    legend_of,
+    legend_of_kinds,
+)
+from dmfx.plot._exponents import exponent_range, exponents_over, shown
+from dmfx.plot._inputs import analysed, axis, dataset, default_axis, has_dims, panels, pixels, sweep
+from dmfx.plot._labels import axis_label, fold, overlap_label
 from dmfx.plot._layout import arrange
-from dmfx.plot._shading import Range, around, cells, extent, image, refined, scatter, thicken
+from dmfx.plot._shading import around, extent, refined
 from dmfx.validation import Problems
 
 __all__ = ["bifurcation"]
 
-#: Variables of an analysed Dataset that are drawn.
-DRAWN = ("density", "section_density", "points")
+#: Dims of the values of a point of the sweep.
+INNER = ("value", "point")
+
+#: Height of the spectrum below a diagram, as a part of its own.
+SPECTRUM = 0.55
 
 
 def bifurcation(
@@ -32,6 +45,7 @@ def bifurcation(
     width: int = 900,
     height: int = 520,
     columns: int = 1,
+    lowest: float | None = None,
     variable: str | None = None,
     pattern: int | None = None,
     tolerance: float | None = None,
@@ -47,20 +61,27 @@ def bifurcation(
     All values are shaded by the number of visits. Where the orbit is periodic they are orange; elsewhere,
     the values on the plane, if there is one, are dark over all the others.
 
+    If the Dataset also holds the ``kind`` of attractor from `dmfx.classify`, that gives the colour; if it holds
+    ``lyapunov``, the exponents stand below. If it holds neither and the parameter was carried in both directions, the
+    colour says which of them visited a value.
+
     Parameters
     ----------
     ds
         Trajectories from `dmfx.simulate`, which `dmfx.bifurcation` then reduces, all in one computation; or
-        what `dmfx.bifurcation` returned: ``density`` or ``section_density``, both merged, or ``points``.
+        what `dmfx.bifurcation` returned: ``density`` or ``section_density``, both merged, or ``points``; maybe merged
+        with what `dmfx.classify` or `dmfx.lyapunov` returned.
     plane
         The plane of `dmfx.bifurcation`; the whole orbit is drawn as well if ``kind`` is ``"density"``.
     x
         Dim along the horizontal axis, with numbers for coordinate; every other one gives panels. By default
-        ``"beta"``, or the only dim of several points if there is but one β.
+        ``"beta"``, or else a dim of several points.
     width, height
-        Pixels of each panel.
+        Pixels of each panel; the exponents below take about half as much in height.
     columns
         Panels side by side.
+    lowest
+        Lower end of the axis of the exponents, as in `dmfx.plot.lyapunov`.
     variable, pattern, tolerance, bins, value_range, kind, n_points, max_period, period_tolerance
         As of `dmfx.bifurcation`, with its defaults; only for trajectories.
 
@@ -68,8 +89,8 @@ def bifurcation(
     -------
     hv.DynamicMap or hv.Layout
         An overlay for each panel: the image ``visits`` of all values, the image ``kind`` of what lies over it
-        (the colours in the order of the legend, from 1), and what makes the legend. In a live notebook, zooming
-        shades it again.
+        (the colours from 1), and what makes the legend. In a live notebook, zooming shades it again. The exponents
+        below are a panel of their own.
 
     Raises
     ------
@@ -104,20 +125,31 @@ def bifurcation(
         "max_period": max_period,
         "period_tolerance": period_tolerance,
     }
+    lowest = None if lowest is None else problems.real("lowest", lowest)
     held = next((name for name in DRAWN if name in ds), "density")
     reduced = analysed(problems, ds, held, _reduce, options)
     names = [name for name in DRAWN if name in reduced]
-    x = _axis(reduced[names[0]]) if x is None else x
-    _check_axis(problems, reduced[names[0]], x)
+    values = reduced[names[0]]
+    has_dims(problems, values, "point" if values.name == "points" else "value")
+    x = default_axis(values, *INNER) if x is None else x
+    is_dim = axis(problems, "x", x, values, *INNER)
+    if values.sizes.get("value", 2) < 2:
+        problems.say("bins must be at least 2 to be drawn")
+    extra = {name: ds[name] for name in ("kind", "lyapunov", "lyapunov_error") if name in ds}
+    _check_extra(problems, values, extra)
+    merged = not extra and values.sizes.get("direction") == 2 and "direction" in values.coords
+    inner = (*INNER, "direction") if merged else INNER
+    if is_dim:
+        sweep(problems, values, x, *inner)
     problems.raise_any()
 
     # A mean over seeds has no period.
     known = "period" in reduced and reduced["period"].dtype.kind in "iu"
-    period = reduced["period"] if known else xr.zeros_like(reduced[names[0]][x], dtype=int)
-    diagram = reduced[names].assign(period=period).compute().sortby(x)
+    period = reduced["period"] if known else xr.zeros_like(values[x], dtype=int)
+    diagram = reduced[names].assign(period=period, **extra).compute().sortby(x)
     _style.load()
-    parts = panels(diagram, x, "value", "point")
-    return arrange([_panel(title, part, x, width, height) for title, part in parts], columns)
+    draw = partial(_spectrum_below, lowest=lowest) if "lyapunov" in extra else _single
+    return draw(diagram, panels(diagram, x, "exponent", *inner), x, width, height, columns)
 
 
 def _reduce(ds: xr.Dataset, **options: object) -> xr.Dataset:
@@ -129,42 +161,84 @@ def _reduce(ds: xr.Dataset, **options: object) -> xr.Dataset:
     return result.assign(density=analysis.bifurcation(ds, **options)["density"])
 
 
-def _axis(array: xr.DataArray) -> str:
-    """β, or the only dim of several points where there is but one β."""
-    several = [dim for dim, size in array.sizes.items() if dim not in ("value", "point") and size > 1]
-    return several[0] if len(several) == 1 else "beta"
+def _check_extra(problems: Problems, values: xr.DataArray, extra: dict[str, xr.DataArray]) -> None:
+    """Check that kinds and exponents belong to the points of the diagram."""
+    sweep_dims = [dim for dim in values.dims if dim not in INNER]
+    for name, array in extra.items():
+        dims = [dim for dim in array.dims if not (dim == "exponent" and name != "kind")]
+        if not set(dims) <= set(sweep_dims) or (name != "kind" and "exponent" not in array.dims):
+            problems.say(f"ds must have {name!r} along the sweep dims of {values.name!r}, but it has {array.dims}")
+    if "kind" in extra and extra["kind"].dtype.kind not in "iu":
+        problems.say(f"ds must have the kinds of attractor as whole numbers, but 'kind' has {extra['kind'].dtype}")
 
 
-def _check_axis(problems: Problems, array: xr.DataArray, x: object) -> None:
-    has_dims(problems, array, "point" if array.name == "points" else "value")
-    dims = [dim for dim in array.dims if dim not in ("value", "point")]
-    if not isinstance(x, str) or x not in dims:
-        expected = "a sweep dim, one of " + ", ".join(map(repr, dims))
-        problems.add("x", expected, x, is_type=not isinstance(x, str))
-        return
-    if x not in array.coords or array[x].dtype.kind not in "iuf":
-        problems.say(f"x must be a dim with numbers for coordinate, and {x!r} has none")
-    elif array.sizes[x] < 2:
-        problems.say(f"x must be a dim of at least two points, and {x!r} has {array.sizes[x]}")
-    if array.sizes.get("value", 2) < 2:
-        problems.say("bins must be at least 2 to be drawn")
-    sweep(problems, array, x, "value", "point")
+def _single(
+    diagram: xr.Dataset, parts: list[tuple[str, xr.Dataset]], x: str, width: int, height: int, columns: int
+) -> Any:
+    legend = _legend(diagram)
+    return arrange([_panel(title, part, legend, x, width, height) for title, part in parts], columns)
 
 
-def _panel(title: str, diagram: xr.Dataset, x: str, width: int, height: int) -> Any:
-    size = _style.frame(width, height)
+def _spectrum_below(
+    diagram: xr.Dataset,
+    parts: list[tuple[str, xr.Dataset]],
+    x: str,
+    width: int,
+    height: int,
+    columns: int,
+    lowest: float | None,
+) -> Any:
+    """Every panel over its Lyapunov exponents, with the same horizontal axis."""
+    import holoviews as hv
+
+    legend = _legend(diagram)
+    columns = min(columns, len(parts))
+    y_range = exponent_range(diagram["lyapunov"], lowest)
+    seen = shown(diagram["lyapunov"], y_range)
+    x_range = extent(diagram[x].values.astype(float))
+    pictures = []
+    for first in range(0, len(parts), columns):
+        row = parts[first : first + columns]
+        gap = [hv.Empty()] * (columns - len(row))
+        pictures += [_panel(title, part, legend, x, width, height, above=True) for title, part in row] + gap
+        pictures += [
+            exponents_over("", part, x, x_range, y_range, seen, width, max(160, round(SPECTRUM * height)))
+            for _, part in row
+        ] + gap
+    return hv.Layout(pictures).cols(columns)
+
+
+def _legend(diagram: xr.Dataset) -> Legend | None:
+    """What all panels share: the kinds, or the two directions."""
+    return legend_of_kinds(diagram) if "kind" in diagram else None
+
+
+def _panel(
+    title: str,
+    diagram: xr.Dataset,
+    legend: Legend | None,
+    x: str,
+    width: int,
+    height: int,
+    *,
+    above: bool = False,
+) -> Any:
     first = diagram[next(name for name in DRAWN if name in diagram)]
+    meeting = "direction" in diagram.dims and "kind" not in diagram
+    layers = (by_kind if "kind" in diagram else by_direction if meeting else by_period)(diagram)
+    legend = legend or legend_of(layers) + ([("both", BOTH_WAYS)] if meeting else [])
+    size = _style.frame(width, height, [label for label, _ in legend], title)
     x_range = extent(diagram[x].values.astype(float))
     y_range = _value_extent(first)
     variable, pattern = first.attrs.get("variable", "value"), first.attrs.get("pattern")
     label = axis_label(diagram, variable) if pattern is None else overlap_label(diagram, variable, pattern)
-    draw = partial(_draw, _layers(diagram), x, f"{variable} {pattern}")
+    draw = drawing(layers, legend, x, f"{variable} {pattern}", meeting=meeting)
     style = partial(
         _style.picture,
         width=width,
         height=height,
         title=title,
-        xlabel=axis_label(diagram, x),
+        xlabel="" if above else axis_label(diagram, x),
         ylabel=fold(label, size[1]),
         xlim=x_range,
         ylim=y_range,
@@ -177,72 +251,3 @@ def _value_extent(values: xr.DataArray) -> tuple[float, float]:
     if "value" in values.dims:
         return extent(values["value"].values)
     return around(values.values)
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """Values of one meaning, NaN where there is none, their text in the legend and how they are coloured."""
-
-    label: str
-    values: xr.DataArray
-    colours: list[str]
-
-    @property
-    def shaded(self) -> bool:
-        return len(self.colours) > 1
-
-
-def _layers(diagram: xr.Dataset) -> list[_Layer]:
-    """What is drawn, from the lowest to the highest."""
-    periodic = diagram["period"] > 0
-    arrays = {name: _visited(diagram[name]) for name in DRAWN if name in diagram}
-    whole = arrays.pop("density", None)
-    above = next(iter(arrays.values()), None)
-    layers = []
-    if whole is not None:
-        shades = _style.SHADES if above is None else _style.VISITED
-        layers.append(_Layer("all values", whole.where(~periodic), shades))
-    if above is not None:
-        plane = plane_label(diagram, above.attrs)
-        text = f"values where {plane}" if plane else "last values"
-        layers.append(_Layer(text, above.where(~periodic), [_style.DARK]))
-    text = "periodic orbit" if whole is None or above is None else "periodic orbit, all values"
-    layers.append(_Layer(text, (above if whole is None else whole).where(periodic), [_style.PERIODIC]))
-    return [layer for layer in layers if layer.values.notnull().any()]
-
-
-def _visited(values: xr.DataArray) -> xr.DataArray:
-    """NaN where a bin was not visited; points are as they are."""
-    return values.astype(np.float32).where(values > 0) if "value" in values.dims else values
-
-
-def _draw(
-    layers: list[_Layer], x: str, y: str, x_range: Range, y_range: Range, size: tuple[int, int], grain: int
-) -> Any:
-    """An image of what has shades, one of everything else over it, and the legend."""
-    import holoviews as hv
-
-    dims = [x, y]
-    kinds, colours = np.zeros(size[::-1], np.uint8), ["#00000000"]
-    images, keys = [], []
-    for layer in layers:
-        pixels = _into_pixels(layer.values, x, x_range, y_range, size)
-        if layer.shaded:
-            limits = 1, max(2.0, float(layer.values.max()))
-            visits = image(pixels, x_range, y_range, "visits", dims)
-            images.append(_style.raster(visits, layer.colours, limits, log=True))
-        else:
-            kinds[np.isfinite(thicken(pixels, grain))] = len(colours)
-            colours += layer.colours
-        colour = layer.colours[len(layer.colours) // 2]
-        keys.append(_style.key(hv.Points([(np.nan, np.nan)], dims, label=layer.label), colour))
-    limits = 0, max(1, len(colours) - 1)
-    images.append(_style.raster(image(kinds, x_range, y_range, "kind", dims), colours, limits))
-    return hv.Overlay(images + keys)
-
-
-def _into_pixels(values: xr.DataArray, x: str, x_range: Range, y_range: Range, size: tuple[int, int]) -> np.ndarray:
-    if "value" in values.dims:
-        return cells(values, x, "value", x_range, y_range, size)
-    along, across = xr.broadcast(values[x], values)
-    return scatter(along.values.ravel(), across.values.ravel(), x_range, y_range, size)

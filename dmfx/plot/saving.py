@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +114,9 @@ def _save_png(picture: Any, path: Path) -> None:
     with matplotlib.rc_context({"font.family": "DejaVu Sans"}):
         no_letters = {"sublabel_format": ""} if isinstance(still, hv.Layout) else {}
         figure = hv.renderer("matplotlib").get_plot(still, **no_letters).state
-        sizes = _frames(still)
-        if len(sizes) == len(figure.axes) and None not in sizes:
-            _place(figure, sizes, getattr(still, "_max_cols", 1))
+        panels = _panels(still)
+        if len(panels) == len(_frames(figure)) and None not in panels:
+            _place(figure, panels, getattr(still, "_max_cols", 1))
         figure.savefig(path, dpi=SCALE * PER_INCH)
     matplotlib.pyplot.close(figure)
 
@@ -144,39 +144,72 @@ def _still(picture: Any, scale: int) -> Any:
     return picture.map(draw, [hv.DynamicMap])
 
 
-def _frames(still: Any) -> list[tuple[int, int] | None]:
-    """Pixels of the frame of each panel."""
+@dataclass(frozen=True)
+class _Panel:
+    """Pixels of a panel and of the frame inside it: (width, height)."""
+
+    size: tuple[float, float]
+    frame: tuple[int, int]
+
+
+def _panels(still: Any) -> list[_Panel | None]:
+    """What is known of the size of each panel."""
     import holoviews as hv
 
-    sizes = []
+    panels = []
     for part in still if isinstance(still, hv.Layout) else [still]:
-        options = part.opts.get("plot", backend="bokeh").kwargs
-        size = options.get("frame_width"), options.get("frame_height")
-        sizes.append(None if None in size else size)
-    return sizes
+        if isinstance(part, hv.Empty):
+            panels.append(_Panel((0.0, 0.0), (1, 1)))
+            continue
+        bokeh, matplotlib = (part.opts.get("plot", backend=name).kwargs for name in ("bokeh", "matplotlib"))
+        frame = bokeh.get("frame_width"), bokeh.get("frame_height")
+        inches = matplotlib.get("fig_inches")
+        known = None not in frame and isinstance(inches, tuple)
+        panels.append(_Panel((inches[0] * PER_INCH, inches[1] * PER_INCH), frame) if known else None)
+    return panels
 
 
-def _place(figure: Any, sizes: list[tuple[int, int]], columns: int) -> None:
+def _place(figure: Any, panels: list[_Panel], columns: int) -> None:
     """Give every frame exactly its pixels, so that none of an image is lost or doubled, and room for labels.
 
     Matplotlib's own layouts fit the frames to the labels.
     """
-    left, right, bottom, top = _style.MARGINS
-    columns = min(columns, len(sizes))
-    width = max(size[0] for size in sizes) + left + right
-    height = max(size[1] for size in sizes) + bottom + top
-    rows = math.ceil(len(sizes) / columns)
+    columns = min(columns, len(panels))
+    places = [divmod(number, columns) for number in range(len(panels))]
+    widths, heights = [0.0] * columns, [0.0] * (places[-1][0] + 1)
+    for panel, (row, column) in zip(panels, places, strict=True):
+        widths[column] = max(widths[column], panel.size[0])
+        heights[row] = max(heights[row], panel.size[1])
+    whole = sum(widths), sum(heights)
+    left, _, bottom, _ = _style.MARGINS
+    bars = _colour_bars(figure)
     figure.set_layout_engine("none")
-    figure.set_size_inches(columns * width / PER_INCH, rows * height / PER_INCH)
-    for number, (axes, size) in enumerate(zip(figure.axes, sizes, strict=True)):
-        row, column = divmod(number, columns)
-        corner = column * width + left, (rows - row) * height - top - size[1]
+    figure.set_size_inches(whole[0] / PER_INCH, whole[1] / PER_INCH)
+
+    def put(axes: Any, corner: tuple[float, float], size: tuple[float, float]) -> None:
+        axes.set_position([corner[0] / whole[0], corner[1] / whole[1], size[0] / whole[0], size[1] / whole[1]])
+
+    for axes, panel, (row, column) in zip(_frames(figure), panels, places, strict=True):
+        corner = sum(widths[:column]) + left, sum(heights[row + 1 :]) + bottom
         axes.set_aspect("auto")
-        axes.set_position(
-            [
-                corner[0] / (columns * width),
-                corner[1] / (rows * height),
-                size[0] / (columns * width),
-                size[1] / (rows * height),
-            ]
-        )
+        put(axes, corner, panel.frame)
+        if axes in bars:
+            put(
+                bars[axes], (corner[0] + panel.frame[0] + _style.BAR_GAP, corner[1]), (_style.BAR_WIDTH, panel.frame[1])
+            )
+
+
+def _colour_bars(figure: Any) -> dict[Any, Any]:
+    """Axes of the colour bars by the axes that they belong to."""
+    bars = {}
+    for axes in figure.axes:
+        for drawn in (*axes.images, *axes.collections):
+            if getattr(drawn, "colorbar", None) is not None:
+                bars[axes] = drawn.colorbar.ax
+    return bars
+
+
+def _frames(figure: Any) -> list[Any]:
+    """Axes of the panels, in order."""
+    bars = set(_colour_bars(figure).values())
+    return [axes for axes in figure.axes if axes not in bars]

@@ -5,6 +5,8 @@ import xarray as xr
 import dmfx
 from dmfx import plot
 from dmfx.plot import _style
+from dmfx.plot._colours import KINDS, PERIODIC
+from dmfx.plot._diagram import BOTH_WAYS, ONE_WAY
 from dmfx.plot._shading import cells, edges, extent
 
 
@@ -87,7 +89,7 @@ def test_without_section_periodic_orbits_are_told_apart(density, layer, options)
     labels = [element.label for element in overlay if not element.vdims]
     assert labels == ["all values", "periodic orbit"]
     image = [element for element in overlay if element.vdims][1]
-    assert options(image)["cmap"][1] == _style.PERIODIC
+    assert options(image)["cmap"][1] == PERIODIC
 
 
 def test_section_alone(diagram, layer):
@@ -150,6 +152,181 @@ def test_trajectories_are_simulated_once(monkeypatch, net, plane, layer):
     assert len(runs) == 2
     kinds = ["all values", "values where mᵒ₁ = 0"] if plane else ["all values"]
     assert [element.label for element in overlay if not element.vdims][: len(kinds)] == kinds
+
+
+@pytest.fixture
+def by_kind(density):
+    """Makes a diagram of kinds and counts."""
+
+    def make(kind, counts=None, **others):
+        kind = np.asarray(kind, np.int8)
+        counts = np.full((len(kind), 6), 4) if counts is None else counts
+        return density(counts, np.zeros(len(kind))).assign(kind=("beta", kind), **others)
+
+    return make
+
+
+def texts(overlay):
+    return [element.label for element in overlay if element.label]
+
+
+def test_values_have_the_colour_of_their_kind(by_kind, layer, options):
+    overlay = plot.bifurcation(by_kind([0, 1, 2, 3, 4, 5, 3]))[()]
+    assert texts(overlay) == ["fixed", "periodic", "quasi-periodic", "chaotic", "transient"]
+    codes = layer(overlay, "kind")
+    picture = next(element for element in overlay if element.vdims)
+    colours = options(picture)["cmap"]
+    width = codes.shape[1]
+    seen = [colours[codes[0, int((place + 0.5) / 7 * width)]] for place in range(7)]
+    assert seen[0] == KINDS["fixed"]
+    assert seen[1] == KINDS["periodic"]
+    # All bins have the most visits that there are.
+    assert seen[2:5] == [KINDS["quasi_periodic"], KINDS["chaotic"], KINDS["transient"]]
+    assert seen[6] == seen[3]
+    keys = [options(element)["color"] for element in overlay if element.label]
+    assert keys == [KINDS[name] for name in ("fixed", "periodic", "quasi_periodic", "chaotic", "transient")]
+
+
+def test_kinds_are_shaded_by_visits(by_kind, layer, options):
+    counts = np.tile([1, 8, 50, 300, 3000, 0], (2, 1))
+    overlay = plot.bifurcation(by_kind([3, 1], counts))[()]
+    codes = layer(overlay, "kind")
+    height, width = codes.shape
+    rows = [int((place + 0.5) / 6 * height) for place in range(6)]
+    chaotic = codes[rows, width // 4]
+    assert (np.diff(chaotic[:5].astype(int)) > 0).all()
+    assert chaotic[5] == 0
+    assert len(set(codes[rows[:5], 3 * width // 4])) == 1, "periodic orbits are not shaded"
+    assert options(next(element for element in overlay if element.vdims))["cmap"][chaotic[4]] == KINDS["chaotic"]
+
+
+def test_on_a_plane_the_colour_is_full_and_elsewhere_faint(by_kind, layer, options):
+    ds = by_kind([3, 1, 3])
+    ds["section_density"] = ds["density"].copy(data=np.array([[4, 0, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0], [0] * 6]))
+    overlay = plot.bifurcation(ds)[()]
+    assert texts(overlay) == ["periodic", "chaotic", "all values"]
+    codes = layer(overlay, "kind")
+    colours = options(next(element for element in overlay if element.vdims))["cmap"]
+    seen = [[colours[codes[row, int((place + 0.5) / 3 * codes.shape[1])]] for place in range(3)] for row in (2, -2)]
+    assert seen[0][:2] == [KINDS["chaotic"], KINDS["periodic"]]
+    assert seen[1][1] == KINDS["periodic"], "all values of a periodic orbit"
+    assert seen[0][2] == seen[1][0] == seen[1][2]
+    assert seen[1][0] not in (KINDS["chaotic"], "#00000000")
+
+
+def test_kinds_of_points(sweep):
+    points = dmfx.bifurcation(sweep, kind="points", n_points=32).compute()
+    kind = np.where(points.period > 0, 1, 3)
+    overlay = plot.bifurcation(points.assign(kind=(points.period.dims, kind)))[()]
+    assert texts(overlay) == ["periodic", "chaotic"]
+
+
+def test_kinds_of_trajectories_that_were_classified(few):
+    ds = few.assign(kind=(("beta", "gamma", "seed"), np.array([0, 2, 3]).reshape(3, 1, 1)))
+    assert texts(plot.bifurcation(ds, bins=50)[()]) == ["fixed", "quasi-periodic", "chaotic"]
+
+
+def test_panels_share_the_legend_of_kinds(by_kind):
+    two = xr.concat([by_kind([0, 1]), by_kind([3, 3])], "gamma").assign_coords(gamma=[1.0, 2.0])
+    layout = plot.bifurcation(two)
+    assert [texts(panel[()]) for panel in layout] == 2 * [["fixed", "periodic", "chaotic"]]
+
+
+def test_exponents_stand_below(by_kind, spectrum, options, titles, tmp_path):
+    import holoviews as hv
+    from matplotlib.image import imread
+
+    exponents = spectrum([-0.1, 0.0, 0.1]).squeeze(["gamma", "seed"], drop=True)
+    ds = by_kind([0, 2, 3]).merge(exponents[["lyapunov", "lyapunov_error"]])
+    layout = plot.bifurcation(ds)
+    assert isinstance(layout, hv.Layout)
+    diagram, below = layout
+    assert texts(below) == ["λ₁", "λ₂", "λ₃"]
+    assert options(diagram)["xlim"] == options(below)["xlim"]
+    assert [str(dim) for dim in below.get(0).kdims] == ["beta"]
+    assert str(diagram[()].get(0).kdims[0]) == "beta", "axes of the same dim are zoomed together"
+    assert options(diagram)["frame_width"] == options(below)["frame_width"]
+    assert options(diagram)["xlabel"] == ""
+    assert options(below)["xlabel"] == "inverse temperature β"
+    figure = hv.renderer("bokeh").get_plot(layout).state
+    frames = [frame for frame, *_ in figure.children]
+    assert len({frame.min_border_left for frame in frames}) == 1
+    assert frames[0].x_range is frames[1].x_range
+    picture = imread(plot.save(layout, tmp_path / "a.png"))[..., :3]
+    assert picture.shape[1::-1] == (1800, 1040 + 572)
+    left = 2 * _style.MARGINS[0]
+    for row in (400, 1400):  # the left side of both frames
+        assert (picture[row, left - 2 : left + 3].min(axis=-1) < 0.5).any()
+    single = plot.bifurcation(ds, lowest=-5.0)
+    assert options(list(single)[1])["ylim"][0] == -5.0
+
+
+def test_exponents_below_several_panels(by_kind, spectrum, titles, tmp_path):
+    exponents = spectrum([-0.1, 0.1]).squeeze(["gamma", "seed"], drop=True)["lyapunov"]
+    one = by_kind([0, 3]).assign(lyapunov=exponents)
+    three = xr.concat([one, one, one], "gamma").assign_coords(gamma=[1.0, 2.0, 3.0])
+    layout = plot.bifurcation(three)
+    assert titles(layout, "bokeh") == ["γ = 1", "", "γ = 2", "", "γ = 3", ""]
+    side_by_side = plot.bifurcation(three, columns=3, width=500)
+    assert titles(side_by_side, "bokeh") == ["γ = 1", "γ = 2", "γ = 3", "", "", ""]
+    uneven = plot.bifurcation(three, columns=2, width=500)
+    assert plot.save(uneven, tmp_path / "a.png").exists()
+
+
+def test_two_directions_are_told_apart_by_colour(density, layer, options):
+    up, down = np.zeros((4, 4), int), np.zeros((4, 4), int)
+    up[:, 0] = down[0:2, 0] = down[2:, 3] = 5
+    both = xr.concat([density(each, [4, 0, 0, 0]) for each in (up, down)], "direction")
+    overlay = plot.bifurcation(both.assign_coords(direction=["up", "down"]))[()]
+    assert texts(overlay) == ["up only", "down only", "both"]
+    codes = layer(overlay, "kind")
+    height, width = codes.shape
+    assert codes[height // 8, width // 8] == codes[height // 8, 3 * width // 8] == 3
+    assert codes[height // 8, 7 * width // 8] == 1
+    assert codes[-height // 8, 7 * width // 8] == 2
+    assert codes[-height // 8, width // 8] == 0
+    assert options(next(element for element in overlay if element.vdims))["cmap"][1:] == [*ONE_WAY, BOTH_WAYS]
+
+
+def test_directions_with_a_plane_show_what_is_on_it_unless_periodic(density, layer):
+    whole, on_plane = np.full((2, 4), 3), np.array([[1, 0, 0, 0], [1, 0, 0, 0]])
+    ds = density(whole, [4, 0])
+    ds["section_density"] = ds["density"].copy(data=on_plane)
+    overlay = plot.bifurcation(xr.concat([ds, ds], "direction").assign_coords(direction=["up", "down"]))[()]
+    codes = layer(overlay, "kind")
+    assert (codes[:, : codes.shape[1] // 2] == 3).all()
+    assert (codes[codes.shape[0] // 2 :, codes.shape[1] // 2 + 1 :] == 0).all()
+
+
+def test_directions_with_kinds_are_panels(by_kind, titles):
+    both = xr.concat([by_kind([0, 3]), by_kind([3, 3])], "direction").assign_coords(direction=["up", "down"])
+    assert titles(plot.bifurcation(both), "bokeh") == ["direction = up", "direction = down"]
+
+
+def test_carried_sweeps(net):
+    ds = dmfx.simulate(
+        net,
+        beta=np.linspace(1.26, 1.275, 8),
+        gamma=220.0,
+        steps=300,
+        carry="beta",
+        direction="both",
+        chunks={"beta": -1},
+    )
+    overlay = plot.bifurcation(ds, bins=50)[()]
+    assert texts(overlay) == ["up only", "down only", "both"]
+    assert str(overlay.get(0).kdims[0]) == "beta"
+
+
+def test_bad_kinds_and_exponents(by_kind, spectrum):
+    with pytest.raises(ValueError, match=r"'kind' along the sweep dims of 'density', but it has \('run',\)"):
+        plot.bifurcation(by_kind([0, 1]).assign(kind=("run", [1, 2, 3])))
+    with pytest.raises(ValueError, match=r"whole numbers, but 'kind' has float64"):
+        plot.bifurcation(by_kind([0, 1]).assign(kind=("beta", [0.5, 1.0])))
+    with pytest.raises(ValueError, match=r"'lyapunov' along the sweep dims of 'density', but it has \('beta',\)"):
+        plot.bifurcation(by_kind([0, 1]).assign(lyapunov=("beta", [0.5, 1.0])))
+    with pytest.raises(ValueError, match=r"lowest must be a finite number"):
+        plot.bifurcation(by_kind([0, 1]), lowest=np.inf)
 
 
 def test_zooming_shades_again(diagram):

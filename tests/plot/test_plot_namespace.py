@@ -6,7 +6,20 @@ import pytest
 
 from dmfx import plot
 
-NAMES = ["autocorrelation", "bifurcation", "fft", "poincare", "portrait", "power_spectrum", "trajectory"]
+NAMES = [
+    "attractors",
+    "autocorrelation",
+    "basins",
+    "bifurcation",
+    "continuation",
+    "fft",
+    "lyapunov",
+    "phase_diagram",
+    "poincare",
+    "portrait",
+    "power_spectrum",
+    "trajectory",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,6 +4,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from dmfx import plot
 from dmfx.plot import _style
@@ -19,7 +20,10 @@ def pixels(path):
 
 @pytest.fixture(scope="module")
 def pictures(diagram, few):
+    kind = np.tile(np.arange(6, dtype=np.int8), (5, 1))
+    kinds = xr.Dataset({"kind": (("beta", "gamma"), kind)}, {"beta": np.arange(5.0), "gamma": np.arange(6.0)})
     return {
+        "phase_diagram": plot.phase_diagram(kinds),
         "bifurcation": plot.bifurcation(diagram),
         "portrait": plot.portrait(few),
         "trajectory": plot.trajectory(few, pattern=None),
@@ -41,7 +45,7 @@ def test_html_loads_nothing(html):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on PATH")
-@pytest.mark.parametrize("name", ["bifurcation", "portrait"])
+@pytest.mark.parametrize("name", ["bifurcation", "portrait", "phase_diagram"])
 def test_html_is_drawn_without_network(html, tmp_path, name):
     shot = tmp_path / "shot.png"
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
