@@ -28,7 +28,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIM=VALUE",
-        help="only the point nearest to this value of a swept dim; may be repeated",
+        help="only the point nearest to this value of a swept dim, or of this label; may be repeated",
     )
 
 
@@ -39,9 +39,10 @@ def selected(ds: xr.Dataset, selections: list[str]) -> xr.Dataset:
         if dim not in ds.dims or dim not in ds.coords:
             raise ValueError(f"--select {text}: there is no dim {dim!r}; the dims are {', '.join(map(str, ds.dims))}")
         if ds[dim].dtype.kind not in "iuf":
-            if value not in ds[dim].values.astype(str):
-                raise ValueError(f"--select {text}: {dim} is one of {', '.join(map(str, ds[dim].values))}")
-            ds = ds.sel({dim: [value]})
+            labels = [str(label) for label in ds[dim].values]
+            if value not in labels:
+                raise ValueError(f"--select {text}: expected one of {', '.join(f'{dim}={label}' for label in labels)}")
+            ds = ds.isel({dim: [labels.index(value)]})
             continue
         try:
             ds = ds.sel({dim: [float(value)]}, method="nearest")

@@ -180,11 +180,20 @@ def picture(overlay: Any, width: int, height: int, title: str = "", *, bar: bool
             # A legend stands above the frame on the left; the title makes room for it, beside or above it.
             "axes.titlelocation": "right" if labels and rows == 1 else "center",
             "axes.titlepad": 6 + 0.72 * ROW * (rows - 1),
+            "axes.formatter.limits": (-3, 5),  # longer numbers would push the label out of the picture
         },
+        "hooks": [_put_power_aside],
     }
     if labels:
         common["legend_limit"] = len(overlay)  # HoloViews leaves out the legend of more elements than this
     return both(overlay.relabel(title), bokeh, matplotlib, title="{label}", show_frame=True, **common)
+
+
+def _put_power_aside(plot: Any, _element: Any) -> None:
+    """Move the power of ten that the vertical axis has in common from where the legend is to the left of the frame."""
+    axis = plot.handles.get("axis")
+    if axis is not None:
+        axis.yaxis.get_offset_text().set_horizontalalignment("right")
 
 
 def legend(overlay: Any) -> list[str]:
