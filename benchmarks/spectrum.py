@@ -12,7 +12,7 @@ import xarray as xr
 import dmfx
 from benchmarks.cases import paper_points, random_points
 from benchmarks.measure import Result, interleave, progress
-from dmfx.exponents import EVERY
+from dmfx.dynamics.exponents import EVERY
 from dmfx.kernels.self_attention import Points, run
 from dmfx.kernels.tangent import survey
 from dmfx.models.published import GAMMA

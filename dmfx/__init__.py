@@ -5,7 +5,19 @@ Simulate with `simulate`, analyse through the accessor ``ds.dmft``, keep and sha
 
 from dmfx import analysis, weights
 from dmfx.accessor import DmftAccessor
-from dmfx.analysis import autocorrelation, bifurcation, fft, poincare, power_spectrum
+from dmfx.analysis import (
+    autocorrelation,
+    basins,
+    bifurcation,
+    classify,
+    continuation,
+    doubled_orbits,
+    fft,
+    lyapunov,
+    periodic_orbits,
+    poincare,
+    power_spectrum,
+)
 from dmfx.archive import open, save
 from dmfx.models import SelfAttention
 from dmfx.simulate import simulate
@@ -16,9 +28,15 @@ __all__ = [
     "SelfAttention",
     "analysis",
     "autocorrelation",
+    "basins",
     "bifurcation",
+    "classify",
+    "continuation",
+    "doubled_orbits",
     "fft",
+    "lyapunov",
     "open",
+    "periodic_orbits",
     "poincare",
     "power_spectrum",
     "save",

@@ -224,3 +224,7 @@ class DmftAccessor:
             max_period=max_period,
             chunks=chunks,
         )
+
+    def doubled_orbits(self, *, amplitude: float = 0.01) -> xr.Dataset:
+        """Orbits of twice the period next to the period doublings of a branch: see `dmfx.doubled_orbits`."""
+        return analysis.doubled_orbits(self._ds, amplitude=amplitude)

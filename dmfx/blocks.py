@@ -219,7 +219,7 @@ def _advance(
 def _summary(
     measurement: Measurement, measured: tuple[np.ndarray, ...], status: np.ndarray
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    from dmfx.exponents import summarise
+    from dmfx.dynamics.exponents import summarise
     from dmfx.kernels.tangent import Sums, exponents, schedule
 
     sums = Sums(*measured)

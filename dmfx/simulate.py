@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from dmfx import exponents
 from dmfx.blocks import Measurement
 from dmfx.chunking import LANES, default_chunks, parse_chunks, step_cost, tangent_cost
+from dmfx.dynamics import exponents
 from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
 from dmfx.starts import FromRun, Start, align, parse_initial

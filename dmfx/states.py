@@ -15,7 +15,7 @@ from dask.base import tokenize
 
 from dmfx.blocks import STATUS, points_at
 from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
-from dmfx.exponents import Output
+from dmfx.dynamics.exponents import Output
 from dmfx.models import SelfAttention, model_from_json
 from dmfx.models.start import STATE_DIMS, context_of
 from dmfx.tasks import views
@@ -119,6 +119,12 @@ def states_of(problems: Problems, ds: object) -> States | None:
     if "dmfx_model" not in ds.attrs:
         problems.say(
             "ds must say its model in the attribute dmfx_model, as Datasets from dmfx.simulate and dmfx.open do"
+        )
+        return None
+    if "branch_point" in ds.dims:
+        problems.say(
+            "ds is a branch, whose points differ in the variable parameter: start a run at one of them with "
+            "dmfx.simulate(initial=) and that value of the parameter"
         )
         return None
     model = model_from_json(ds.attrs["dmfx_model"])

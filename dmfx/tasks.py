@@ -15,8 +15,8 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
-from dmfx import exponents
 from dmfx.blocks import Block, Carry, Measurement, last_carried, run_block
+from dmfx.dynamics import exponents
 from dmfx.models.self_attention import SelfAttention
 from dmfx.starts import FromRun, Start
 

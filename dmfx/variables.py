@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-__all__ = ["BIFURCATIONS", "COORDINATES", "KINDS", "OVERLAPS", "STATUS", "VARIABLES", "Variable", "describe_dataset"]
+__all__ = [
+    "BIFURCATIONS",
+    "BRANCH_ENDS",
+    "COORDINATES",
+    "KINDS",
+    "OVERLAPS",
+    "STATUS",
+    "VARIABLES",
+    "Variable",
+    "describe_dataset",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,11 @@ KINDS = ("fixed", "periodic", "quasi_periodic", "chaotic", "transient", "diverge
 #: What happens at a point of a branch of periodic orbits.
 BIFURCATIONS = ("none", "fold", "period_doubling", "neimark_sacker", "branch_point")
 
+#: Why a branch ends: the limits of the parameter; back at its start; as many points as fit; the corrector
+#: fails at the shortest step; the orbit has become one of half the period; the largest multiplier is so large that
+#: rounding hides those at the unit circle.
+BRANCH_ENDS = ("none", "limit", "closed", "max_points", "lost", "half_period", "too_unstable")
+
 #: Variables with dims (..., step, pattern) that a simulation of self-attention can keep.
 OVERLAPS = ("m_o_semantic", "attention", "m_o", "m_v", "m_q", "m_k")
 
@@ -72,6 +87,7 @@ COORDINATES = {
     "orbit_step": Variable("time along the periodic orbit", units="step"),
     "multiplier": Variable("number of the Floquet multiplier, 0 has the largest modulus"),
     "branch_point": Variable("number of the point along the branch"),
+    "side": Variable("end of the branch"),
 }
 
 VARIABLES = {
@@ -122,6 +138,7 @@ VARIABLES = {
     "attractor_period": Variable("period of the attractor, 0 where it is not periodic", units="step"),
     "attractor_lyapunov": Variable("largest Lyapunov exponent on the attractor", units="1/step", symbol="λ"),
     "attractor_points": Variable("attention values on the attractor, in order of time", symbol="A"),
+    "orbit_count": Variable("number of periodic orbits found", units="count"),
     "orbit_attention": Variable("attention values along the periodic orbit", symbol="A"),
     "orbit_mean": Variable("mean attention value along the periodic orbit", symbol="A"),
     "orbit_min": Variable("smallest attention value along the periodic orbit", symbol="A"),
@@ -130,6 +147,8 @@ VARIABLES = {
     "unstable": Variable("number of Floquet multipliers outside the unit circle", units="count"),
     "residual": Variable("largest change of the state over one period"),
     "parameter": Variable("value of the parameter that the branch follows"),
+    "critical_angle": Variable("angle of the multiplier on the unit circle, per period", units="radian"),
+    "branch_end": Variable("why the branch ends", flags=BRANCH_ENDS),
     "special": Variable("bifurcation at the point of the branch", flags=BIFURCATIONS),
 }
 

@@ -28,10 +28,22 @@ def ds():
     return dmfx.simulate(net, beta=[1.0, 1.28], gamma=220.0, steps=64, initial="random", starts=2).compute()
 
 
+def test_orbits_of_twice_the_period_of_a_branch():
+    ds = dmfx.simulate(dmfx.SelfAttention.paper(), beta=2.7, gamma=220.0, steps=1, transient=20_000)
+    branch = dmfx.continuation(ds, limits=(2.6, 2.75), step=0.05).compute()
+    one, other = branch.dmft.doubled_orbits(amplitude=0.02), dmfx.doubled_orbits(branch, amplitude=0.02)
+    assert one.drop_attrs(deep=False).identical(other.drop_attrs(deep=False))
+    same_signature("doubled_orbits")
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_method_is_the_function(ds, name):
     one, other = getattr(ds.dmft, name)(**CALLS[name]), getattr(dmfx, name)(ds, **CALLS[name])
     assert one.drop_attrs(deep=False).identical(other.drop_attrs(deep=False))  # the history has the time
+    same_signature(name)
+
+
+def same_signature(name):
     method = inspect.signature(getattr(dmfx.DmftAccessor, name))
     function = inspect.signature(getattr(dmfx, name))
     assert list(method.parameters)[1:] == list(function.parameters)[1:]

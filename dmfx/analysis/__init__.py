@@ -1,8 +1,26 @@
-"""Analyses of trajectories: labelled data in, labelled data out, lazy when the input is lazy."""
+"""Analyses of runs: labelled data in, labelled data out, lazy when the input is lazy."""
 
 from dmfx.analysis.autocorrelation import autocorrelation
+from dmfx.analysis.basins import basins
 from dmfx.analysis.bifurcation import bifurcation
+from dmfx.analysis.classify import classify
+from dmfx.analysis.continuation import continuation
+from dmfx.analysis.doubling import doubled_orbits
+from dmfx.analysis.lyapunov import lyapunov
+from dmfx.analysis.orbits import periodic_orbits
 from dmfx.analysis.poincare import poincare
 from dmfx.analysis.spectrum import fft, power_spectrum
 
-__all__ = ["autocorrelation", "bifurcation", "fft", "poincare", "power_spectrum"]
+__all__ = [
+    "autocorrelation",
+    "basins",
+    "bifurcation",
+    "classify",
+    "continuation",
+    "doubled_orbits",
+    "fft",
+    "lyapunov",
+    "periodic_orbits",
+    "poincare",
+    "power_spectrum",
+]

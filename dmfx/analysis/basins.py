@@ -9,11 +9,11 @@ import xarray as xr
 from dask.base import tokenize
 
 from dmfx.analysis._labelled import positive
-from dmfx.analysis.attractors import n_coordinates
 from dmfx.analysis.classify import LEAST_PERIODS, PERIODS, STEPS
-from dmfx.analysis.matching import label_along, shape_of
 from dmfx.analysis.reached import COMPARED, EXPONENTS, OTHER_ATTRACTOR, reach
 from dmfx.chunking import TARGET_BYTES, tangent_cost
+from dmfx.dynamics.attractors import n_coordinates
+from dmfx.dynamics.matching import label_along, shape_of
 from dmfx.states import Output, States, drive_period, go_on, states_of
 from dmfx.tasks import views
 from dmfx.validation import Problems
@@ -99,8 +99,8 @@ def basins(
     What is found is what the starts reach: a small basin needs many, and a fraction is one of their distribution. A
     chaotic transient that outlasts the run cannot be told from a chaotic attractor, unless by a longer ``transient`` of
     the input: the fraction of large chaos in the published network falls to nothing over 10^6 steps at β = 1.274 to
-    1.276. While it computes, a task holds the trajectories of sixteen runs. `dmfx.analysis.attractors` and
-    `dmfx.analysis.matching` say what makes two attractors the same.
+    1.276. While it computes, a task holds the trajectories of sixteen runs. `dmfx.dynamics.attractors` and
+    `dmfx.dynamics.matching` say what makes two attractors the same.
 
     References
     ----------

@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import positive
-from dmfx.analysis.kinds import CRITERIA, Findings, find_kinds
 from dmfx.analysis.lyapunov import state_outputs
 from dmfx.blocks import STATUS
 from dmfx.chunking import tangent_cost
+from dmfx.dynamics.kinds import CRITERIA, Findings, find_kinds
 from dmfx.states import Output, StatesBlock, drive_period, go_on, states_of
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset

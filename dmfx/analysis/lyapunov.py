@@ -7,7 +7,7 @@ import xarray as xr
 
 from dmfx.blocks import STATUS
 from dmfx.chunking import tangent_cost
-from dmfx.exponents import EVERY, WINDOWS, Output, outputs, summarise, window_ends
+from dmfx.dynamics.exponents import EVERY, WINDOWS, Output, outputs, summarise, window_ends
 from dmfx.states import StatesBlock, go_on, states_of
 from dmfx.validation import Problems
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dmfx.analysis.attractors import Run, group, n_coordinates, run_of
 from dmfx.analysis.classify import WINDOWS
-from dmfx.analysis.kinds import find_kinds
 from dmfx.blocks import STATUS
+from dmfx.dynamics.attractors import Run, group, n_coordinates, run_of
+from dmfx.dynamics.kinds import find_kinds
 from dmfx.states import StatesBlock, drive_period
 from dmfx.variables import KINDS
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dmfx
-from dmfx.exponents import kaplan_yorke, summarise
+from dmfx.dynamics.exponents import kaplan_yorke, summarise
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT.parents[1] / "shared" / "reference" / "published"

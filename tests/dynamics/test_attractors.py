@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmfx.analysis.attractors import (
+from dmfx.dynamics.attractors import (
     MOST_COORDINATES,
     coordinates,
     group,
@@ -18,7 +18,7 @@ from dmfx.analysis.attractors import (
     same_attractor,
     same_orbit,
 )
-from dmfx.analysis.matching import label_along, set_distance, shape_of
+from dmfx.dynamics.matching import label_along, set_distance, shape_of
 from dmfx.variables import KINDS
 
 PERIODIC, TORUS, CHAOTIC, TRANSIENT, DIVERGED = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy.optimize import brentq
 
-from dmfx.analysis.kinds import CRITERIA, find_kinds
+from dmfx.dynamics.kinds import CRITERIA, find_kinds
 from dmfx.variables import KINDS
 
 GOLDEN, SILVER = (math.sqrt(5) - 1) / 2, math.sqrt(2) - 1

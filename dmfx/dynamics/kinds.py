@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmfx.analysis import criteria
-from dmfx.analysis.criteria import (
+from dmfx.dynamics import criteria
+from dmfx.dynamics.criteria import (
     CHAOTIC,
     DIVERGED,
     FIXED,

@@ -1,0 +1,192 @@
+"""Orbits of twice the period, next to the period doublings of a branch."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import xarray as xr
+
+from dmfx.analysis._labelled import positive
+from dmfx.analysis.network_map import NetworkMap
+from dmfx.analysis.orbit_search import Cycle, refine_cycles
+from dmfx.analysis.orbits import outputs, pack
+from dmfx.dynamics.cycles import canonical, same_cycle
+from dmfx.dynamics.shooting import Curve, twice
+from dmfx.models import model_from_json
+from dmfx.models.start import STATE_DIMS
+from dmfx.states import PARAMETERS, StatesBlock, drive_period
+from dmfx.validation import Problems
+from dmfx.variables import BIFURCATIONS, STATUS, describe_dataset
+
+__all__ = ["doubled_orbits"]
+
+#: Distances from -1 at which a multiplier is -1, at a bifurcation.
+_CRITICAL = 1e-4
+#: Difference of the parameters of equal orbits, as part of the range of the branch.
+_ALIKE = 1e-6
+#: How often the amplitude is halved.
+_MOST_TRIES = 6
+_TOLERANCE = 1e-10
+_NEEDED = ("parameter", "special", "period", "final_attention")
+
+
+def doubled_orbits(branch: xr.Dataset, *, amplitude: float = 0.01) -> xr.Dataset:
+    """The orbits of twice the period that begin at the period doublings of branches.
+
+    Where a multiplier of an orbit of period T passes -1, an orbit of period 2T branches off along the eigenvector, on
+    one side of the parameter. It is solved for at a given distance from the bifurcation, with the parameter free.
+
+    Parameters
+    ----------
+    branch
+        From `continuation`.
+    amplitude
+        Distance from the orbit at the bifurcation, root mean square along the orbit. Where no orbit of twice the period
+        is found, it is halved, some times.
+
+    Returns
+    -------
+    xr.Dataset
+        What `periodic_orbits` returns, along ``orbit`` alone: one for each period doubling, those that branches share
+        once. ``beta``, ``gamma``, ``seed`` and ``epsilon`` are coordinates along it; that which the branch follows
+        has the value at which the orbit was found. To follow them: ``continuation(doubled_orbits(branch), ...)``.
+        How many there are is known only when the branch is: this function computes it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For wrong arguments, all of them named in one message.
+
+    References
+    ----------
+    .. [K23] Kuznetsov, *Elements of Applied Bifurcation Theory*, 4th ed. (2023), sections 5.4 and 10.3.
+
+    Examples
+    --------
+    >>> from dmfx.analysis.continuation import continuation
+    >>> from dmfx.analysis.doubling import doubled_orbits
+    >>> net = dmfx.SelfAttention.paper()
+    >>> ds = dmfx.simulate(net, beta=3.0, gamma=220.0, steps=1, transient=2000)
+    >>> branch = continuation(ds, along="beta", limits=(2.5, 3.0), step=0.1)
+    >>> doubled = doubled_orbits(branch)
+    >>> branch.period.values.item(), doubled.period.values, doubled.beta.values.round(3)
+    (24, array([48]), array([2.638]))
+    """
+    problems = Problems("doubled_orbits")
+    amplitude = positive(problems, "amplitude", amplitude)
+    if not isinstance(branch, xr.Dataset):
+        problems.add("branch", "a Dataset from dmfx.continuation", branch, is_type=True)
+        problems.raise_any()
+    missing = [name for name in _NEEDED if name not in branch]
+    if missing or "along" not in branch["parameter"].attrs or "dmfx_model" not in branch.attrs:
+        problems.say(
+            "branch must be a Dataset from dmfx.continuation"
+            + (f", but has no {', '.join(missing)}" if missing else ", with its attributes")
+        )
+    elif "branch_point" not in branch["parameter"].dims:
+        problems.say("branch must have the dim branch_point")
+    for name in PARAMETERS:
+        if name not in branch.coords:
+            problems.say(f"branch must have the coordinate {name}")
+    problems.raise_any()
+
+    along = branch["parameter"].attrs["along"]
+    limits = tuple(float(limit) for limit in branch["parameter"].attrs["limits"])
+    block, periods = _doublings(branch[list(_NEEDED)].compute(), along)
+    found = _branch_off(block, periods, along, limits, amplitude)
+    # The points with the parameter at which their orbits were found, and those orbits solved for once more.
+    block = StatesBlock(block.model, *(array[[i for i, _, _ in found]] for array in block[1:]))
+    block = block._replace(**{along: np.array([parameter for _, parameter, _ in found], dtype=float)})
+    return _dataset(branch, block, [orbit for _, _, orbit in found], along, f"amplitude={amplitude}")
+
+
+def _doublings(branch: xr.Dataset, along: str) -> tuple[StatesBlock, np.ndarray]:
+    """The period doublings of all branches as points, and the periods there."""
+    parameter = branch["parameter"]
+    dims = parameter.dims
+
+    def flat(name: str) -> np.ndarray:
+        array = branch[name].broadcast_like(parameter)
+        return array.transpose(*dims, *STATE_DIMS, missing_dims="ignore").to_numpy()
+
+    chosen = np.nonzero(flat("special") == BIFURCATIONS.index("period_doubling"))
+    values = {name: flat(name)[chosen] for name in PARAMETERS} | {along: parameter.to_numpy()[chosen]}
+    attention = flat("final_attention")[chosen]
+    zero = np.zeros(len(attention), dtype=np.int64)
+    block = StatesBlock(
+        model_from_json(branch.attrs["dmfx_model"]), **values, attention=attention, phase=zero, status=zero
+    )
+    return block, flat("period")[chosen]
+
+
+def _branch_off(
+    block: StatesBlock, periods: np.ndarray, along: str, limits: tuple[float, float], amplitude: float
+) -> list[tuple[int, float, np.ndarray]]:
+    """For each orbit of twice the period: which point it branches off from, its parameter, and all its states."""
+    found: list[tuple[int, float, np.ndarray]] = []
+    if len(periods) == 0:
+        return found
+    network = NetworkMap(block, along)
+    others = [name for name in PARAMETERS if name != along]
+    for i, period in enumerate(periods):
+        stride = drive_period(block.model, 1.0 if along == "epsilon" else block.epsilon[i])
+        orbit = _double(Curve(network, i, int(period), limits, stride), block.attention[i], amplitude)
+        if orbit is None:
+            continue
+        parameter, states = orbit
+        alike = (
+            states.shape == known.shape
+            and all(getattr(block, name)[i] == getattr(block, name)[j] for name in others)
+            and abs(parameter - other) < _ALIKE * (limits[1] - limits[0])
+            and same_cycle(states, known, 1)
+            for j, other, known in found
+        )
+        if not any(alike):
+            found.append((i, parameter, states))
+    return found
+
+
+def _double(curve: Curve, attention: np.ndarray, amplitude: float) -> tuple[float, np.ndarray] | None:
+    """Parameter and states (piece, n) of the orbit of twice the period next to an orbit at its bifurcation."""
+    guess = curve.guess(attention.ravel(), curve.family.parameters[curve.point])
+    there = curve.evaluate(guess)
+    if there.is_shorter or np.abs(there.multipliers + 1).min() > _CRITICAL:
+        return None  # where a branch of doubled orbits ends: the other orbit has half the period
+    doubled = curve.doubled()
+    vector = there.eigenvector(-1.0)[:-1]
+    row = np.append(np.concatenate([vector, -vector]), 0.0) / np.sqrt(2)
+    for attempt in range(_MOST_TRIES):
+        place = doubled.correct(twice(guess) + amplitude / 2**attempt * row, row)
+        if place is not None and not place.is_shorter and 0 <= place.at[-1] <= 1:
+            return doubled.parameter(place.at), doubled.states(place.at)
+    return None
+
+
+def _dataset(branch: xr.Dataset, block: StatesBlock, orbits: list[np.ndarray], along: str, call: str) -> xr.Dataset:
+    """The orbits, solved for once more at their parameters, along the dim orbit as from `periodic_orbits`."""
+    lags, patterns = block.attention.shape[1:]
+    cycles: list[list[Cycle]] = []
+    if orbits:
+        network = NetworkMap(block, along)
+        strides = [drive_period(block.model, epsilon) for epsilon in block.epsilon]
+        starts = []
+        for i, (states, stride) in enumerate(zip(orbits, strides, strict=True)):
+            lengths = np.full(len(states), stride)
+            (orbit,) = network.loops(states[None], network.parameters[i : i + 1], np.array([i]), lengths)
+            starts.append([canonical(orbit, lags, stride)])
+        cycles = refine_cycles(network, starts, strides, _TOLERANCE)
+    kept = [i for i, own in enumerate(cycles) if own]
+    longest = max((len(cycles[i][0].orbit) for i in kept), default=0)
+    names = outputs(len(kept), longest, lags, patterns)
+    arrays = pack([[cycles[i][0] for i in kept]], len(kept), longest, lags, patterns)
+    ds = xr.Dataset(
+        {name: (each.dims, array[0]) for (name, each), array in zip(names.items(), arrays, strict=True)},
+        attrs=branch.attrs,
+    )
+    ds["status"] = ("orbit", np.full(len(kept), STATUS.index("ok"), dtype=np.int8))
+    ds = ds.assign_coords({dim: np.arange(size) for dim, size in ds.sizes.items()})
+    ds = ds.assign_coords({name: ("orbit", getattr(block, name)[kept]) for name in PARAMETERS})
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    ds.attrs["history"] = f"{branch.attrs.get('history', '')}\n{now} doubled_orbits({call})".strip()
+    return describe_dataset(ds)
