@@ -59,8 +59,9 @@ def lyapunov(
         - ``mean_log_determinant`` (...), the mean of log |det| of the tangent map, if n = L M: the sum of the
           exponents.
         - ``kaplan_yorke_dimension`` (...), NaN where it needs exponents that were not computed.
-        - ``final_attention``, ``final_phase``, to go on from, and ``status``: ``underflow`` where some exponents
-          are so low that rounding hides them. Those are NaN, and the determinant may be known where their sum is not.
+        - ``final_attention``, ``final_phase``, to go on from, and ``status``: ``underflow`` where some exponents are so
+          low that rounding hides them. Those are NaN; the determinant may be known where their sum is not. It is also
+          said where all exponents are there but do not add up to the mean of log |det|.
 
     Raises
     ------

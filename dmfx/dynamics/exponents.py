@@ -13,6 +13,8 @@ __all__ = ["EVERY", "WINDOWS", "Output", "kaplan_yorke", "outputs", "summarise",
 #: Steps from one orthonormalisation to the next: at 4, contraction hides the last exponents that 2 still resolves.
 EVERY = 2
 WINDOWS = 20
+#: Part of the mean of log |det| by which the sum of all exponents may differ from it.
+UNSOUND = 1e-6
 
 
 class Output(NamedTuple):
@@ -63,7 +65,7 @@ def summarise(
     results : tuple
         In the order of `outputs`.
     underflow : np.ndarray
-        Points that lost exponents, shape (point,).
+        Points that lost exponents, or whose exponents do not add up to the mean of log |det|; shape (point,).
     """
     ok = status == variables.STATUS.index("ok")
     finite_time = np.where(ok[:, None, None], finite_time, np.nan)
@@ -83,8 +85,11 @@ def summarise(
         np.where(np.isnan(mean)[:, None], np.nan, np.take_along_axis(each, order[:, None], axis=2))
         for each in (finite_time, running)
     )
+    # All exponents are there, but do not add up: some vectors were mixed up by rounding without becoming too short.
+    sums = mean.sum(axis=1)
+    unsound = np.abs(sums - log_determinant) > UNSOUND * np.maximum(1, np.abs(log_determinant))
     results = (mean, error, finite_time, running, log_determinant, kaplan_yorke(mean, size))
-    return results, ok & lost.any(axis=1)
+    return results, ok & (lost.any(axis=1) | unsound)
 
 
 def kaplan_yorke(exponents: np.ndarray, size: int) -> np.ndarray:

@@ -217,6 +217,13 @@ def test_the_error_of_independent_windows_is_that_of_their_mean():
     assert not underflow.any()
 
 
+def test_exponents_that_do_not_add_up_are_named():
+    windows = np.random.default_rng(2).normal(-0.1, 0.02, (2, 20, 12))
+    sums = windows.mean(axis=1).sum(axis=1)
+    _, underflow = summarise(windows, np.full(20, 5), sums + np.array([0.0, 1e-4]), np.zeros(2), 12)
+    assert underflow.tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
