@@ -14,7 +14,7 @@ from benchmarks.cases import paper_points, random_points
 from benchmarks.measure import Result, interleave, progress
 from dmfx.dynamics.exponents import EVERY
 from dmfx.kernels.self_attention import Points, run
-from dmfx.kernels.tangent import survey
+from dmfx.kernels.survey import survey
 from dmfx.models.published import GAMMA
 from dmfx.reproduce.figures import N_BETA, N_SIDE, TRANSIENT, phases
 from dmfx.reproduce.figures import STEPS as DIAGRAM_STEPS

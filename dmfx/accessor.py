@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from dmfx import analysis, archive
+from dmfx.dynamics.exponents import EVERY, WINDOWS
 from dmfx.models import SelfAttention, model_from_json
 
 __all__ = ["DmftAccessor"]
@@ -139,8 +140,8 @@ class DmftAccessor:
         *,
         steps: int = 20_000,
         transient: int = 1_000,
-        every: int = 2,
-        windows: int = 20,
+        every: int = EVERY,
+        windows: int = WINDOWS,
         chunks: object = "auto",
     ) -> xr.Dataset:
         """Lyapunov exponents and their convergence: see `dmfx.lyapunov`."""

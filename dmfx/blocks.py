@@ -135,8 +135,11 @@ def run_block(model: SelfAttention, block: Block, *state: np.ndarray) -> tuple[n
         return _run(model, block, given)
     axis = list(block.axes).index(block.carry.dim)
     labels = block.axes[block.carry.dim]
+    order = block.carry.order(labels)
+    if given is not None:  # the first of the line starts where the others do not
+        given = _State(*(part.take([order[0]], axis) if part.shape[axis] > 1 else part for part in state))
     results: dict[int, tuple[np.ndarray, ...]] = {}
-    for i in block.carry.order(labels):
+    for i in order:
         one = block._replace(axes=block.axes | {block.carry.dim: labels[i : i + 1]})
         results[i] = _run(model, one, given)
         given = _State(*results[i][len(block.record) : len(block.record) + 2])
@@ -187,7 +190,8 @@ def _advance(
 
     if block.measurement is None:
         return *run(points, transient=block.transient, steps=block.steps, record=block.record), ()
-    from dmfx.kernels.tangent import Sums, advance, new_sums, schedule
+    from dmfx.kernels.survey import new_sums, schedule
+    from dmfx.kernels.tangent import Sums, advance
 
     n, total, align, every, windows = (
         block.measurement.n,
@@ -220,14 +224,14 @@ def _summary(
     measurement: Measurement, measured: tuple[np.ndarray, ...], status: np.ndarray
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     from dmfx.dynamics.exponents import summarise
-    from dmfx.kernels.tangent import Sums, exponents, schedule
+    from dmfx.kernels.survey import exponents, schedule
+    from dmfx.kernels.tangent import Sums
 
     sums = Sums(*measured)
     plan = schedule(measurement.align, measurement.steps, measurement.every, measurement.windows)
     found = exponents(sums, plan)
     size = int(np.prod(sums.frame.shape[2:]))
-    results, underflow = summarise(found["finite_time"], found["lengths"], found["log_determinant"], status, size)
-    return results, np.where(underflow, STATUS["underflow"], status)
+    return summarise(found["finite_time"], found["lengths"], found["log_determinant"], status, size)
 
 
 def points_at(

@@ -149,12 +149,14 @@ def simulate(
             model = model.with_epsilon(float(values[0]))
         else:
             axes["epsilon"] = values
-    down = _parse_carry(problems, carry, direction, axes)
+    carry, direction = _parse_carry(problems, carry, direction, axes)
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
     record = _parse_variables(problems, variables)
     start, added = parse_initial(problems, initial, starts, model, axes)
+    if carry is not None and "direction" in added:
+        problems.say("initial has the dim direction, of a sweep carried both ways: select one, or carry both ways")
     axes |= added
     if isinstance(start, FromRun) and labels_known:
         start = align(problems, start, axes)
@@ -176,12 +178,15 @@ def simulate(
     )
     if carry is not None and default["step"] < steps:
         default[carry] = 1
-    if carry is not None and "direction" in axes:
-        default["direction"] = 1
     block_sizes = parse_chunks(problems, chunks, sizes, steps, default)
-    if "direction" in block_sizes:
-        block_sizes["direction"] = (1,) * len(axes["direction"])
-    if carry in block_sizes and len(block_sizes["step"]) > 1 and max(block_sizes[carry]) > 1:
+    if direction == "both":
+        block_sizes["direction"] = (1, 1)
+    if carry is not None and isinstance(start, Token) and transient + steps < model.context_size - 1:
+        problems.say(
+            f"carry: a run from a token fills its context first: transient + steps must be at least "
+            f"{model.context_size - 1}"
+        )
+    if carry is not None and len(block_sizes["step"]) > 1 and max(block_sizes[carry]) > 1:
         problems.say(f"chunks: with carry={carry!r}, either step must be in one chunk or {carry} in chunks of 1")
     if (
         isinstance(start, Token)
@@ -203,7 +208,7 @@ def simulate(
         _token_of(start),
         measurement,
         carry,
-        down,
+        direction,
         versions()["dmfx"],
     )
     arrays = build_arrays(
@@ -216,7 +221,7 @@ def simulate(
         start=start,
         measurement=measurement,
         carry=carry,
-        down=down,
+        direction=direction,
     )
     sweep = tuple(axes)
     dims = {
@@ -225,7 +230,7 @@ def simulate(
         "status": sweep,
     }
     if measurement is not None:
-        measured = exponents.outputs(measurement.n, measurement.windows)
+        measured = exponents.outputs(measurement.n, measurement.windows, model.context_size * model.n_patterns)
         dims |= {name: (*sweep, *output.dims) for name, output in measured.items()}
     ds = xr.Dataset(
         {name: (dims.get(name, (*sweep, "step", "pattern")), array) for name, array in arrays.items()}
@@ -241,8 +246,6 @@ def simulate(
     if measurement is not None:
         ends = exponents.window_ends(transient, steps, measurement.windows)
         ds = ds.assign_coords(exponent=np.arange(measurement.n), window=ends)
-        if measurement.n < model.context_size * model.n_patterns:
-            ds = ds.drop_vars("mean_log_determinant")
     if "epsilon" not in axes:
         ds = ds.assign_coords(epsilon=model.epsilon)
     arguments = {
@@ -254,7 +257,7 @@ def simulate(
     if measurement is not None:
         arguments["lyapunov"] = measurement.n
     if carry is not None:
-        arguments |= {"carry": carry, "direction": direction or "up"}
+        arguments |= {"carry": carry, "direction": direction}
     ds.attrs = provenance(model, "dmfx.simulate", arguments)
     return describe_dataset(ds)
 
@@ -274,37 +277,44 @@ def provenance(model: SelfAttention, function: str, arguments: dict[str, object]
     }
 
 
-def _parse_carry(problems: Problems, carry: object, direction: object, axes: dict[str, np.ndarray]) -> bool:
-    """Whether the carried dim is followed down; adds the dim ``direction`` for both."""
+def _parse_carry(
+    problems: Problems, carry: object, direction: object, axes: dict[str, np.ndarray]
+) -> tuple[str | None, str]:
+    """The dim that is carried, if any, and which way; adds the dim ``direction`` for both."""
     if carry is None:
         if direction is not None:
             problems.say("direction goes with carry=, the dim along which runs go on from each other")
-        return False
+        return None, "up"
+    direction = problems.choice("direction", "up" if direction is None else direction, ("up", "down", "both"))
+    if isinstance(carry, str) and carry == "epsilon" and "epsilon" not in axes:
+        problems.say("carry='epsilon' needs epsilon= as an array")
+        return None, direction
     known = [dim for dim in ("beta", "gamma", "epsilon") if dim in axes]
-    if problems.choice("carry", carry, known) == carry:
-        apart = np.diff(axes[carry])
-        if not ((apart > 0).all() or (apart < 0).all()):
-            problems.say(f"{carry} must be in ascending or descending order to be carried")
-    direction = problems.choice("direction", direction or "up", ("up", "down", "both"))
+    if not isinstance(carry, str) or carry not in known:
+        problems.choice("carry", carry, known)
+        return None, direction
+    apart = np.diff(axes[carry])
+    if not ((apart > 0).all() or (apart < 0).all()):
+        problems.say(f"{carry} must be in ascending or descending order to be carried")
     if direction == "both":
         axes["direction"] = np.array(["up", "down"])
-    return direction == "down"
+    return carry, direction
 
 
 def _parse_lyapunov(
     problems: Problems, lyapunov: object, model: SelfAttention, start: Start, transient: int, steps: int
 ) -> Measurement | None:
-    if lyapunov is False or lyapunov is None:
+    if lyapunov is None or (isinstance(lyapunov, (bool, np.bool_)) and not lyapunov):
         return None
     size = model.context_size * model.n_patterns
-    n = size if lyapunov is True else problems.count("lyapunov", lyapunov)
+    n = size if isinstance(lyapunov, (bool, np.bool_)) else problems.count("lyapunov", lyapunov)
     if n > size:
         problems.say(f"lyapunov must be at most {size} = L M, the dimensions of the state, not {n}")
     fill = model.context_size - 1 if isinstance(start, Token) else 0
     if transient < fill:
         problems.say(f"lyapunov: a run from a token fills its context first: transient must be at least {fill}")
-    if steps < 2:
-        problems.say("lyapunov: steps must be at least 2")
+    if not 2 <= steps <= exponents.MOST_STEPS:
+        problems.say(f"lyapunov: steps must be at least 2 and at most {exponents.MOST_STEPS:.0e}, not {steps}")
     return Measurement(
         min(n, size), steps, max(min(transient - fill, ALIGN), 0), exponents.EVERY, min(exponents.WINDOWS, steps)
     )

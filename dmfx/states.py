@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,10 +24,13 @@ from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
 from dmfx.version import versions
 
-__all__ = ["Output", "States", "StatesBlock", "drive_period", "go_on", "states_of"]
+__all__ = ["Output", "States", "StatesBlock", "drive_period", "go_on", "state_outputs", "states_of"]
 
 #: What distinguishes the points of a sweep besides their states.
 PARAMETERS = ("beta", "gamma", "seed", "epsilon")
+#: Their values, both ends included.
+_LARGEST = float(np.finfo(float).max)
+RANGES = {"beta": (0, _LARGEST), "gamma": (-_LARGEST, _LARGEST), "seed": (0, 2**63 - 1), "epsilon": (0, 1)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +105,27 @@ class StatesBlock(NamedTuple):
         for first in range(0, len(self.phase), LANES):
             yield StatesBlock(self.model, *(array[first : first + LANES] for array in self[1:]))
 
+    @property
+    def failed(self) -> np.ndarray:
+        """Points that diverged or had no valid start."""
+        return (self.status == STATUS["diverged"]) | (self.status == STATUS["bad_start"])
+
     def new_status(self, final_attention: np.ndarray) -> np.ndarray:
         """Status after a run that ended in these states; a point that was not ok stays what it was."""
         n_points = len(self.phase)
         started = np.isfinite(self.attention.reshape(n_points, -1)).all(axis=1)
         finished = np.isfinite(final_attention.reshape(n_points, -1)).all(axis=1)
         new = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
-        failed = (self.status == STATUS["diverged"]) | (self.status == STATUS["bad_start"])
-        return np.where(failed, self.status, new).astype(np.int8)
+        return np.where(self.failed, self.status, new).astype(np.int8)
+
+
+def state_outputs(context_size: int, n_patterns: int) -> dict[str, Output]:
+    """What every analysis that runs the map returns beside its results."""
+    return {
+        "final_attention": Output(("context", "pattern"), (context_size, n_patterns)),
+        "final_phase": Output(dtype=np.int64),
+        "status": Output(dtype=np.int8),
+    }
 
 
 def states_of(problems: Problems, ds: object) -> States | None:
@@ -127,7 +144,11 @@ def states_of(problems: Problems, ds: object) -> States | None:
             "dmfx.simulate(initial=) and that value of the parameter"
         )
         return None
-    model = model_from_json(ds.attrs["dmfx_model"])
+    try:
+        model = model_from_json(ds.attrs["dmfx_model"])
+    except ValueError as error:
+        problems.say(f"ds: its attribute dmfx_model cannot be read: {error}")
+        return None
     state = context_of(problems, "ds", ds, model.n_patterns, model.context_size)
     if state is None:
         return None
@@ -136,19 +157,29 @@ def states_of(problems: Problems, ds: object) -> States | None:
     attention = attention.transpose(*sweep, *STATE_DIMS)
     phase = _along(state["final_phase"], attention, sweep)
     status = ds["status"] if "status" in ds else xr.DataArray(np.int8(STATUS["ok"]))
-    if not set(status.dims) <= set(sweep):
-        problems.say(f"ds: status has the dims {status.dims}, final_attention {attention.dims}")
+    if not set(status.dims) <= set(sweep) or status.dtype.kind not in "iu":
+        problems.say(f"ds: status must be whole numbers along dims of final_attention, {', '.join(sweep) or 'none'}")
+        return None
+    if empty := [dim for dim in sweep if attention.sizes[dim] == 0]:
+        problems.say(f"ds has no points: its dim {empty[0]} is empty")
         return None
     parameters = {}
     for name in PARAMETERS:
-        if name not in ds.coords and name != "epsilon":
+        if name not in ds.coords:
             problems.say(f"ds must have the coordinate {name}, which says the {name} of each point")
             continue
-        value = ds.coords[name] if name in ds.coords else xr.DataArray(model.epsilon)
+        value = ds.coords[name]
         if not set(value.dims) <= set(sweep) or value.dtype.kind not in "iuf":
             problems.say(f"ds: {name} must be a coordinate of numbers along {', '.join(sweep) or 'no dims'}")
             continue
         parameters[name] = _along(value, attention, sweep, expand=False).to_numpy()
+        low, high = RANGES[name]
+        bad = ~((parameters[name] >= low) & (parameters[name] <= high))
+        if name == "seed":
+            bad |= parameters[name] != np.round(parameters[name])
+        if bad.any():
+            what = f"{'whole ' if name == 'seed' else ''}numbers from {low:g} to {high:g}"
+            problems.say(f"ds: the coordinate {name} must be {what}, not {parameters[name][bad].ravel()[0]}")
     if len(parameters) < len(PARAMETERS):
         return None
     inner = [name for name, coord in attention.coords.items() if not set(coord.dims) <= set(sweep)]
@@ -208,7 +239,13 @@ def go_on(
         Lazy if and only if the states are; with the coordinates of the sweep.
     """
     sizes = {dim: states.phase.sizes[dim] for dim in states.dims}
+    inner = {dim: size for output in outputs.values() for dim, size in zip(output.dims, output.shape, strict=True)}
+    for dim in sizes:
+        if dim in inner and dim not in whole:
+            problems.say(f"ds has the dim {dim}, which means something else in the result: rename it")
     default = chunks_by_cost(sizes, cost, whole)
+    if isinstance(chunks, numbers.Integral) and not isinstance(chunks, bool):
+        chunks = {dim: chunks for dim in sizes if dim not in whole}
     cut = parse_chunks(problems, chunks, sizes, None, default)
     for dim in whole:
         if len(cut.get(dim, (0,))) > 1:
@@ -241,12 +278,13 @@ def go_on(
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     called = ", ".join(f"{name}={value!r}" for name, value in options.items())
     history = f"{states.attrs.get('history', '')}\n{now} {problems.call}({called})".strip()
+    # A scalar coordinate that was left by selecting one exponent, say, would clash with the new dim.
+    stale = [name for name in states.coords.coords if name in inner and name not in sizes]
     ds = xr.Dataset(
         {name: ((*kept, *output.dims), computed[name]) for name, output in outputs.items()},
-        coords=states.coords.coords,
+        coords=states.coords.drop_vars(stale).coords,
         attrs=states.attrs | {"history": history},
     )
-    inner = {dim: size for output in outputs.values() for dim, size in zip(output.dims, output.shape, strict=True)}
     ds = ds.assign_coords({dim: np.arange(size) for dim, size in inner.items() if dim not in ds.coords})
     ds = ds if states.lazy else ds.compute()
     return describe_dataset(ds)

@@ -34,7 +34,7 @@ def build_arrays(
     start: Start,
     measurement: Measurement | None = None,
     carry: str | None = None,
-    down: bool = False,
+    direction: str = "up",
 ) -> dict[str, da.Array]:
     """Build the lazy variables of a sweep.
 
@@ -48,9 +48,9 @@ def build_arrays(
         Labels along each sweep dim.
     chunks
         Chunk sizes along each sweep dim and ``step``.
-    carry, down
-        Dim along which each point starts from the end of its neighbour, and whether from high values to low ones; a
-        dim ``direction``, in chunks of one, says so for each of its labels instead.
+    carry, direction
+        Dim along which each point starts from the end of its neighbour, and which way: up, down, or both, as the labels
+        of the dim ``direction`` say, which is in chunks of one.
 
     Returns
     -------
@@ -58,7 +58,8 @@ def build_arrays(
         The recorded variables, ``final_attention``, ``final_phase``, ``status``, and what was measured.
     """
     calls, model_key = f"dmfx-run-{name}", f"dmfx-model-{name}"
-    measured = exponents.outputs(measurement.n, measurement.windows) if measurement else {}
+    size = model.context_size * model.n_patterns
+    measured = exponents.outputs(measurement.n, measurement.windows, size) if measurement else {}
     names = (*record, "final_attention", "final_phase", "status", *measured)
     n_recorded = len(record)
     # What a chunk hands on in time: its state, and the three parts of its measurement.
@@ -82,7 +83,7 @@ def build_arrays(
         labels = labels_of(index)
         carried = None
         if carry is not None:
-            carried = Carry(carry, str(labels["direction"][0]) == "down" if "direction" in labels else down)
+            carried = Carry(carry, (str(labels["direction"][0]) if direction == "both" else direction) == "down")
         for k, steps in enumerate(chunks["step"]):
             key = (calls, *index, k)
             block = Block(labels, transient, steps, record, None if from_run else start, measurement, 0, carried)

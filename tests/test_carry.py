@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import dmfx
 
@@ -77,18 +78,54 @@ def test_hysteresis_near_the_chaotic_window(net):
     assert (spread.sel(direction="up") != spread.sel(direction="down")).any()
 
 
-def test_a_failed_point_says_so_and_ends_its_line_only():
-    net = dmfx.SelfAttention(dmfx.weights.segments(n_patterns=2), context_size=2)
-    ds = dmfx.simulate(net, beta=[1.0, 2.0], gamma=[1.0, 1e308], steps=2, carry="beta", initial="random", starts=1)
-    status = ds["status"].compute().isel(seed=0, initial=0)
-    assert status.sel(gamma=1.0).values.tolist() == [0, 0]
+def test_a_failed_point_ends_its_line_only():
+    net = dmfx.SelfAttention({name: [[1e200]] for name in "ovqk"}, context_size=2, epsilon=0.0)
+    attention = np.stack([np.ones((2, 1)), np.zeros((2, 1))])
+    start = xr.Dataset({"final_attention": (("initial", "context", "pattern"), attention), "final_phase": 0})
+    start = start.assign_coords(initial=[0, 1])
+    ds = dmfx.simulate(net, beta=[0.0, 1.0, 2.0], gamma=1.0, steps=6, initial=start, carry="beta", direction="down")
+    status = ds["status"].compute().squeeze()
+    names = status.attrs["flag_meanings"].split()
+    assert [names[value] for value in status.sel(initial=0).values] == ["bad_start", "bad_start", "diverged"]
+    assert [names[value] for value in status.sel(initial=1).values] == ["ok", "ok", "ok"]
+
+
+@pytest.mark.parametrize("chunks", ["auto", {"beta": 2}, 1])
+@pytest.mark.parametrize("direction", ["up", "down", "both"])
+def test_a_line_starts_from_the_first_of_several_states(net, chunks, direction):
+    options = {"beta": BETA, "gamma": 220.0, "steps": 4, "transient": 9}
+    before = dmfx.simulate(net, initial="random", starts=1, **options)
+    ds = dmfx.simulate(net, carry="beta", direction=direction, initial=before, chunks=chunks, **options).compute()
+    plain = dmfx.simulate(net, initial=before, **options).compute()["attention"]
+    ways = ["up", "down"] if direction == "both" else [direction]
+    for way in ways:
+        first = 0 if way == "up" else -1
+        line = ds["attention"].sel(direction=way) if direction == "both" else ds["attention"]
+        assert np.array_equal(line.isel(beta=first), plain.isel(beta=first))
+        assert not np.array_equal(line.isel(beta=2), plain.isel(beta=2))
+
+
+def test_going_on_from_a_sweep_that_was_carried_both_ways(net):
+    options = {"beta": BETA, "gamma": 220.0, "steps": 3}
+    both = dmfx.simulate(net, transient=40, carry="beta", direction="both", **options).compute()
+    on = dmfx.simulate(net, initial=both, **options).compute()
+    one = dmfx.simulate(net, initial=both.sel(direction="down"), **options).compute()
+    assert np.array_equal(on["attention"].sel(direction="down"), one["attention"])
+    again = dmfx.simulate(net, initial=both, carry="beta", direction="both", **options).compute()
+    down = dmfx.simulate(net, initial=both.sel(direction="down"), carry="beta", direction="down", **options).compute()
+    assert np.array_equal(again["attention"].sel(direction="down"), down["attention"])
+    with pytest.raises(ValueError, match="initial has the dim direction"):
+        dmfx.simulate(net, initial=both, carry="beta", direction="up", **options)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"carry": "seed"}, r"carry must be one of 'beta', 'gamma', not 'seed' \(str\)"),
-        ({"carry": "epsilon"}, r"carry must be one of 'beta', 'gamma', not 'epsilon'"),
+        ({"carry": ["beta"]}, r"carry must be one of 'beta', 'gamma', not \['beta'\]"),
+        ({"carry": "epsilon"}, r"carry='epsilon' needs epsilon= as an array"),
+        ({"carry": "beta", "direction": ""}, r"direction must be one of 'up', 'down', 'both', not ''"),
+        ({"carry": "beta", "initial": 0, "steps": 2}, r"transient \+ steps must be at least 3"),
         ({"carry": "beta", "direction": "sideways"}, r"direction must be one of 'up', 'down', 'both', not 'sideways'"),
         ({"direction": "up"}, r"direction goes with carry="),
         ({"carry": "beta", "beta": [1.0, 3.0, 2.0]}, r"beta must be in ascending or descending order to be carried"),

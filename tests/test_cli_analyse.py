@@ -100,6 +100,15 @@ def test_simulate_classified(tmp_path, capsys):
         (("analyse", "STATES", "lyapunov", "out.nc", "--set", "n=99"), "lyapunov: n must be at most 12"),
         (("analyse", "STATES", "lyapunov", "out.nc", "--set", "steps=few"), "steps must be a whole number"),
         (("analyse", "STATES", "basins", "out.nc"), "initial"),
+        (("analyse", "STATES", "poincare", "out.nc"), "poincare needs --set plane=VALUE"),
+        (
+            ("simulate", "out.nc", "--beta", "1", "--steps", "5", "--reduce", "basins"),
+            "basins needs --starts N",
+        ),
+        (
+            ("simulate", "out.nc", "--beta", "1", "--steps", "500", "--reduce", "classify", "--lyapunov", "3"),
+            "--lyapunov goes with trajectories",
+        ),
         (("analyse", "STATES", "guess", "out.nc"), "invalid choice: 'guess'"),
         (("analyse", "nothing.nc", "classify", "out.nc"), "nothing.nc"),
         (("analyse", "STATES", "classify", "out.txt"), ".nc"),

@@ -6,11 +6,10 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import positive
-from dmfx.analysis.lyapunov import state_outputs
 from dmfx.blocks import STATUS
 from dmfx.chunking import tangent_cost
 from dmfx.dynamics.kinds import CRITERIA, Findings, find_kinds
-from dmfx.states import Output, StatesBlock, drive_period, go_on, states_of
+from dmfx.states import Output, StatesBlock, drive_period, go_on, state_outputs, states_of
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
 
@@ -174,7 +173,7 @@ def _classify_batch(
     batch: StatesBlock, stride: int, steps: int, n: int, tolerance: float, every: int
 ) -> tuple[np.ndarray, ...]:
     """Classify points that a kernel follows together, all with the same period of the drive."""
-    from dmfx.kernels.tangent import survey
+    from dmfx.kernels.survey import survey
 
     run = survey(batch.points(), n=n, transient=0, steps=steps, stride=stride, every=every, windows=WINDOWS)
     found: Findings = find_kinds(

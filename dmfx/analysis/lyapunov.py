@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from dmfx.blocks import STATUS
 from dmfx.chunking import tangent_cost
-from dmfx.dynamics.exponents import EVERY, WINDOWS, Output, outputs, summarise, window_ends
-from dmfx.states import StatesBlock, go_on, states_of
+from dmfx.dynamics.exponents import EVERY, MOST_STEPS, WINDOWS, outputs, summarise, window_ends
+from dmfx.states import StatesBlock, go_on, state_outputs, states_of
 from dmfx.validation import Problems
 
 __all__ = ["lyapunov"]
@@ -36,13 +35,14 @@ def lyapunov(
     n
         Number of exponents, the largest ones; all L M by default. The position adds none.
     steps
-        Steps that are measured.
+        Steps that are measured, at most 1e7; go on from the final states for more.
     transient
         Steps before, in which the tangent vectors turn into the directions of the exponents.
     every
         Steps from one orthonormalisation to the next.
     windows
-        Number of equal parts of the steps, for the errors and the finite-time exponents.
+        Number of equal parts of the steps, for the errors and the finite-time exponents; as many as there are steps
+        if there are fewer.
     chunks
         Sizes of the blocks along the sweep dims, as in xarray; they never change a result.
 
@@ -58,10 +58,12 @@ def lyapunov(
           mean over all windows so far; ``window`` is the last step of each, counted from the state that was given.
         - ``mean_log_determinant`` (...), the mean of log |det| of the tangent map, if n = L M: the sum of the
           exponents.
-        - ``kaplan_yorke_dimension`` (...), NaN where it needs exponents that were not computed.
+        - ``kaplan_yorke_dimension`` (...), NaN where it needs exponents that were not computed. Exponents within two
+          standard errors of zero count as zero: a closed curve has dimension 1.
         - ``final_attention``, ``final_phase``, to go on from, and ``status``: ``underflow`` where some exponents are so
           low that rounding hides them. Those are NaN; the determinant may be known where their sum is not. It is also
-          said where all exponents are there but do not add up to the mean of log |det|.
+          said where all exponents are there but do not add up to the mean of log |det|. One step that contracts too
+          much is enough to lose an exponent, so a longer run may know fewer.
 
     Raises
     ------
@@ -89,67 +91,40 @@ def lyapunov(
     """
     problems = Problems("lyapunov")
     states = states_of(problems, ds)
-    n = parse_n(problems, n, states)
-    steps = problems.count("steps", steps, minimum=2, maximum=10**9)
-    transient = problems.count("transient", transient, minimum=0, maximum=10**9)
+    size = states.model.context_size * states.model.n_patterns if states else 1
+    if n is not None:
+        n = problems.count("n", n)
+        if states and n > size:
+            problems.say(f"n must be at most {size} = L M, the dimensions of the state, not {n}")
+    steps = problems.count("steps", steps, minimum=2, maximum=MOST_STEPS)
+    transient = problems.count("transient", transient, minimum=0, maximum=MOST_STEPS)
     every = problems.count("every", every, maximum=1000)
-    windows = problems.count("windows", windows, minimum=2, maximum=10**4)
-    if windows > steps:
-        problems.say(f"windows must be at most {steps}, the number of steps, not {windows}")
+    windows = min(problems.count("windows", windows, minimum=2, maximum=10**4), steps)
     problems.raise_any()
 
     model = states.model
+    n = size if n is None else n
     cost = tangent_cost(model.n_patterns, model.context_size, model.weights.n_columns, n) * (transient + steps)
     result = go_on(
         states,
         measure,
-        outputs(n, windows) | state_outputs(model.context_size, model.n_patterns),
+        outputs(n, windows, size) | state_outputs(model.context_size, model.n_patterns),
         {"n": n, "transient": transient, "steps": steps, "every": every, "windows": windows},
         problems=problems,
         cost=cost,
         chunks=chunks,
     )
-    result = result.assign_coords(window=window_ends(transient, steps, windows))
-    return drop_determinant(result, n, model.context_size * model.n_patterns)
-
-
-def parse_n(problems: Problems, n: object, states: object, default: int | None = None) -> int:
-    """The number of exponents: at most, and by default, as many as the state has dimensions."""
-    if states is None:
-        return 1
-    most = states.model.context_size * states.model.n_patterns
-    if n is None:
-        return most if default is None else min(default, most)
-    n = problems.count("n", n)
-    if n > most:
-        problems.say(f"n must be at most {most} = L M, the dimensions of the state, not {n}")
-    return min(n, most)
-
-
-def state_outputs(context_size: int, n_patterns: int) -> dict[str, Output]:
-    """What every analysis that runs the map returns beside its results."""
-    return {
-        "final_attention": Output(("context", "pattern"), (context_size, n_patterns)),
-        "final_phase": Output(dtype=np.int64),
-        "status": Output(dtype=np.int8),
-    }
-
-
-def drop_determinant(ds: xr.Dataset, n: int, size: int) -> xr.Dataset:
-    """Leave the determinant out where only part of the exponents was asked for."""
-    return ds if n == size else ds.drop_vars("mean_log_determinant")
+    return result.assign_coords(window=window_ends(transient, steps, windows))
 
 
 def measure(
     block: StatesBlock, *, n: int, transient: int, steps: int, every: int, windows: int
 ) -> tuple[np.ndarray, ...]:
     """Exponents of the points of a block, then their states."""
-    from dmfx.kernels.tangent import survey
+    from dmfx.kernels.survey import survey
 
     found = survey(block.points(), n=n, transient=transient, steps=steps, every=every, windows=windows)
     status = block.new_status(found.final_attention)
-    results, underflow = summarise(
-        found.finite_time, found.lengths, found.log_determinant, status, found.final_attention[0].size
-    )
-    status = np.where(underflow, np.int8(STATUS["underflow"]), status)
-    return (*results, found.final_attention, found.final_phase, status)
+    size = found.final_attention[0].size
+    results, status = summarise(found.finite_time, found.lengths, found.log_determinant, status, size)
+    return (*results, found.final_attention, found.final_phase, status.astype(np.int8))

@@ -15,7 +15,7 @@ from dmfx.states import StatesBlock, drive_period
 from dmfx.variables import KINDS
 
 if TYPE_CHECKING:
-    from dmfx.kernels.tangent import Survey
+    from dmfx.kernels.survey import Survey
 
 __all__ = ["COMPARED", "NO_ATTRACTOR", "OTHER_ATTRACTOR", "reach"]
 
@@ -108,7 +108,7 @@ def follow(block: StatesBlock, steps: int, tolerance: float, n_points: int) -> I
 
     Only the trajectories of one batch of points are in memory at a time.
     """
-    from dmfx.kernels.tangent import survey
+    from dmfx.kernels.survey import survey
 
     failed = (block.status == STATUS["diverged"]) | (block.status == STATUS["bad_start"])
     block = block._replace(attention=np.where(failed[:, None, None], np.nan, block.attention))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import json
 from collections.abc import Callable, Sequence
@@ -63,14 +64,24 @@ def analyse(ds: xr.Dataset, name: str, settings: dict[str, object]) -> xr.Datase
 
 def settings_of(name: str, texts: Sequence[str]) -> dict[str, object]:
     """Parse ``NAME=VALUE``, the value in JSON or as plain text, for the analysis of this name."""
-    known = list(inspect.signature(ANALYSES[name]).parameters)[1:]
+    parameters = dict(list(inspect.signature(ANALYSES[name]).parameters.items())[1:])
     settings: dict[str, object] = {}
     for text in texts:
         argument, equals, value = text.partition("=")
-        if not equals or argument not in known:
-            raise ValueError(f"--set {text}: expected NAME=VALUE with a NAME out of {', '.join(known)}")
-        try:
-            settings[argument] = json.loads(value)
-        except ValueError:
-            settings[argument] = value
+        if not equals or argument not in parameters:
+            raise ValueError(f"--set {text}: expected NAME=VALUE with a NAME out of {', '.join(parameters)}")
+        settings[argument] = _value(value)
+    for argument, parameter in parameters.items():
+        if parameter.default is parameter.empty and argument not in settings:
+            raise ValueError(f"{name} needs --set {argument}=VALUE")
     return settings
+
+
+def _value(text: str) -> object:
+    """A value in JSON, as a Python literal such as None, or the text itself."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text

@@ -85,6 +85,10 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _dataset(options: argparse.Namespace) -> xr.Dataset:
+    if options.reduce == "basins" and options.starts is None:
+        raise ValueError("--reduce basins needs --starts N, the number of random starts")
+    if options.reduce in RUNNING and options.lyapunov is not False:
+        raise ValueError(f"--lyapunov goes with trajectories; --reduce {options.reduce} measures exponents of its own")
     settings = settings_of(options.reduce, options.set) if options.reduce else {}
     steps, transient = options.steps, options.transient
     if options.reduce in RUNNING:

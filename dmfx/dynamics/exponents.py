@@ -8,11 +8,13 @@ import numpy as np
 
 from dmfx import variables
 
-__all__ = ["EVERY", "WINDOWS", "Output", "kaplan_yorke", "outputs", "summarise", "window_ends"]
+__all__ = ["EVERY", "MOST_STEPS", "WINDOWS", "Output", "kaplan_yorke", "outputs", "summarise", "window_ends"]
 
 #: Steps from one orthonormalisation to the next: at 4, contraction hides the last exponents that 2 still resolves.
 EVERY = 2
 WINDOWS = 20
+#: Steps of one measurement: its plan then has some 200 MB.
+MOST_STEPS = 10**7
 #: Part of the mean of log |det| by which the sum of all exponents may differ from it.
 UNSOUND = 1e-6
 
@@ -25,16 +27,16 @@ class Output(NamedTuple):
     dtype: type = np.float64
 
 
-def outputs(n: int, windows: int) -> dict[str, Output]:
-    """What `summarise` returns."""
+def outputs(n: int, windows: int, size: int) -> dict[str, Output]:
+    """What `summarise` returns; the determinant belongs to all exponents of a state with ``size`` dimensions."""
+    determinant = {"mean_log_determinant": Output()} if n == size else {}
     return {
         "lyapunov": Output(("exponent",), (n,)),
         "lyapunov_error": Output(("exponent",), (n,)),
         "finite_time_lyapunov": Output(("window", "exponent"), (windows, n)),
         "lyapunov_running": Output(("window", "exponent"), (windows, n)),
-        "mean_log_determinant": Output(),
         "kaplan_yorke_dimension": Output(),
-    }
+    } | determinant
 
 
 def window_ends(transient: int, steps: int, windows: int) -> np.ndarray:
@@ -64,8 +66,8 @@ def summarise(
     -------
     results : tuple
         In the order of `outputs`.
-    underflow : np.ndarray
-        Points that lost exponents, or whose exponents do not add up to the mean of log |det|; shape (point,).
+    status : np.ndarray
+        That of points that lost exponents, or whose exponents do not add up to the mean of log |det|, is underflow.
     """
     ok = status == variables.STATUS.index("ok")
     finite_time = np.where(ok[:, None, None], finite_time, np.nan)
@@ -88,11 +90,13 @@ def summarise(
     # All exponents are there, but do not add up: some vectors were mixed up by rounding without becoming too short.
     sums = mean.sum(axis=1)
     unsound = np.abs(sums - log_determinant) > UNSOUND * np.maximum(1, np.abs(log_determinant))
-    results = (mean, error, finite_time, running, log_determinant, kaplan_yorke(mean, size))
-    return results, ok & (lost.any(axis=1) | unsound)
+    results = (mean, error, finite_time, running, kaplan_yorke(mean, size, error))
+    full = (log_determinant,) if mean.shape[1] == size else ()
+    underflow = ok & (lost.any(axis=1) | unsound)
+    return (*results, *full), np.where(underflow, variables.STATUS.index("underflow"), status)
 
 
-def kaplan_yorke(exponents: np.ndarray, size: int) -> np.ndarray:
+def kaplan_yorke(exponents: np.ndarray, size: int, error: np.ndarray | float = 0.0) -> np.ndarray:
     """The dimension k + (λ_1 + ... + λ_k) / |λ_{k+1}| with the largest k whose sum is not negative.
 
     Parameters
@@ -101,6 +105,8 @@ def kaplan_yorke(exponents: np.ndarray, size: int) -> np.ndarray:
         Shape (..., exponent), in descending order; NaN from the first that is not known.
     size
         Dimensions of the state.
+    error
+        Standard errors; an exponent within two of them is taken for zero, so that a torus has its dimension.
 
     Returns
     -------
@@ -108,6 +114,7 @@ def kaplan_yorke(exponents: np.ndarray, size: int) -> np.ndarray:
         Shape (...): 0 where the largest exponent is negative, ``size`` where no sum is, NaN where it is not known.
     """
     known = np.isfinite(exponents)
+    exponents = np.where(np.abs(exponents) <= 2 * error, 0.0, exponents)
     sums = np.where(known, exponents, -np.inf).cumsum(axis=-1)
     k = (sums >= 0).sum(axis=-1)
     n = exponents.shape[-1]

@@ -79,7 +79,7 @@ def test_published_files_from_their_own_last_context(net, number, resolved):
         orbit, expected = published["att_results_beta"], np.sort(published["S"][:12])[::-1]
     start = xr.Dataset(
         {"final_attention": (("context", "pattern"), orbit[-1:-5:-1]), "final_phase": (len(orbit) - 1) % 4},
-        coords={"beta": np.linspace(1.273, 1.278, 4001)[number], "gamma": 220.0, "seed": 0},
+        coords={"beta": np.linspace(1.273, 1.278, 4001)[number], "gamma": 220.0, "seed": 0, "epsilon": 0.02},
         attrs={"dmfx_model": net.to_json()},
     )
     found = dmfx.lyapunov(start, steps=75_000, transient=2_000)["lyapunov"].values
@@ -211,17 +211,17 @@ def test_the_kaplan_yorke_dimension_is_its_definition(exponents, complete):
 
 def test_the_error_of_independent_windows_is_that_of_their_mean():
     windows = np.random.default_rng(1).normal(0.1, 0.02, (1, 400, 1))
-    (mean, error, *_), underflow = summarise(windows, np.full(400, 5), np.full(1, np.nan), np.zeros(1), 12)
+    (mean, error, *_), status = summarise(windows, np.full(400, 5), np.full(1, np.nan), np.zeros(1), 12)
     assert mean[0, 0] == pytest.approx(windows.mean())
     assert error[0, 0] == pytest.approx(windows.std(ddof=1) / 20)
-    assert not underflow.any()
+    assert status.tolist() == [0]
 
 
 def test_exponents_that_do_not_add_up_are_named():
     windows = np.random.default_rng(2).normal(-0.1, 0.02, (2, 20, 12))
     sums = windows.mean(axis=1).sum(axis=1)
-    _, underflow = summarise(windows, np.full(20, 5), sums + np.array([0.0, 1e-4]), np.zeros(2), 12)
-    assert underflow.tolist() == [False, True]
+    _, status = summarise(windows, np.full(20, 5), sums + np.array([0.0, 1e-4]), np.zeros(2), 12)
+    assert status.tolist() == [0, 3]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,8 @@ def test_exponents_that_do_not_add_up_are_named():
         ({"steps": 1}, "steps must be a whole number of at least 2"),
         ({"transient": -1}, "transient must be a whole number of at least 0"),
         ({"every": 0}, "every must be a whole number of at least 1"),
-        ({"steps": 10, "windows": 11}, "windows must be at most 10, the number of steps, not 11"),
+        ({"steps": 10**8}, r"steps must be a whole number of at least 2 and at most 1e\+07"),
+        ({"windows": 1}, "windows must be a whole number of at least 2"),
         ({"chunks": {"step": 3}}, "there is no dim 'step'"),
         ({"n": 13, "every": "often"}, "2 problems"),
     ],
@@ -240,6 +241,55 @@ def test_exponents_that_do_not_add_up_are_named():
 def test_wrong_arguments(ds, options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         dmfx.lyapunov(ds, **options)
+
+
+@pytest.mark.slow
+def test_the_error_is_the_spread_of_many_runs(net):
+    ds = dmfx.simulate(net, beta=1.4, gamma=220.0, initial="random", starts=48, steps=1, transient=2000)
+    found = dmfx.lyapunov(ds, 2, steps=8_000).compute().squeeze()
+    spread = found["lyapunov"].std("initial", ddof=1)
+    said = np.sqrt((found["lyapunov_error"] ** 2).mean("initial"))
+    ratio = (spread / said).values
+    assert ((ratio > 0.7) & (ratio < 1.4)).all()
+
+
+def test_a_torus_has_its_dimension(net):
+    ds = dmfx.simulate(net, beta=1.26, gamma=220.0, initial="random", starts=16, steps=1, transient=50_000)
+    dimension = dmfx.lyapunov(ds, 3).compute()["kaplan_yorke_dimension"]
+    np.testing.assert_allclose(dimension, 1.0, rtol=0, atol=0.02)
+
+
+def test_fewer_steps_than_windows(ds):
+    assert dmfx.lyapunov(ds, 1, steps=10).sizes["window"] == 10
+
+
+def test_what_analyses_leave_behind_does_not_clash(ds):
+    one = dmfx.lyapunov(ds, 2, steps=40).isel(exponent=0, window=-1)
+    again = dmfx.lyapunov(one, 2, steps=40).compute()
+    assert again["lyapunov"].dims == ("beta", "gamma", "seed", "exponent")
+    with pytest.raises(ValueError, match="ds has the dim exponent, which means something else"):
+        dmfx.lyapunov(ds.rename(gamma="exponent").assign_coords(gamma=220.0))
+
+
+def test_parameters_that_cannot_be(ds):
+    loaded = ds.compute()
+    for name, value, message in (
+        ("seed", 1.5, r"the coordinate seed must be whole numbers from 0 .* not 1.5"),
+        ("seed", -1, "the coordinate seed must be whole numbers"),
+        ("epsilon", 2.0, "the coordinate epsilon must be numbers from 0 to 1, not 2.0"),
+        ("epsilon", np.nan, "the coordinate epsilon must be numbers"),
+    ):
+        changed = loaded.isel(seed=0, drop=True).assign_coords(seed=0).assign_coords({name: value})
+        with pytest.raises(ValueError, match=message):
+            dmfx.lyapunov(changed, 1, steps=20)
+    with pytest.raises(ValueError, match="ds must have the coordinate epsilon"):
+        dmfx.lyapunov(loaded.drop_vars("epsilon"))
+    with pytest.raises(ValueError, match="ds has no points: its dim beta is empty"):
+        dmfx.lyapunov(loaded.isel(beta=[]))
+    with pytest.raises(ValueError, match="attribute dmfx_model cannot be read"):
+        dmfx.lyapunov(loaded.assign_attrs(dmfx_model="{}"))
+    with pytest.raises(ValueError, match="status must be whole numbers"):
+        dmfx.lyapunov(loaded.assign(status=loaded["status"].astype(str)))
 
 
 def test_wrong_datasets(ds):

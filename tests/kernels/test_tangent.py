@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmfx.kernels.self_attention import RECORDABLE, run
-from dmfx.kernels.tangent import Schedule, advance, jacobian, new_sums, schedule, survey
+from dmfx.kernels.survey import new_sums, schedule, survey
+from dmfx.kernels.tangent import Schedule, advance, jacobian
 from tests import oracle
 from tests.kernels.test_self_attention import draw
 
@@ -163,21 +164,20 @@ def test_a_point_does_not_see_the_others():
     attention = points.attention.copy()
     attention[5] = np.nan
     points = points._replace(attention=attention)
-    together = survey(points, n=5, transient=3, steps=40, stride=4, tail=6, windows=4)
+    together = survey(points, n=5, transient=3, steps=40, stride=4, windows=4)
     for i in (0, 4, 17, 20):
-        alone = survey(at(points, i), n=5, transient=3, steps=40, stride=4, tail=6, windows=4)
-        for name in ("finite_time", "smooth", "lost", "strobes", "tail", "final_attention", "final_phase"):
+        alone = survey(at(points, i), n=5, transient=3, steps=40, stride=4, windows=4)
+        for name in ("finite_time", "smooth", "lost", "strobes", "final_attention", "final_phase"):
             assert np.array_equal(getattr(alone, name)[0], getattr(together, name)[i], equal_nan=True), name
     assert np.isnan(together.finite_time[5]).all()
     assert not together.lost[5].any()
 
 
-def test_strobes_and_tail_are_the_orbit():
+def test_strobes_are_the_orbit():
     points, _ = draw(np.random.default_rng(14), 3, 2, 4, 3)
-    found = survey(points, n=1, transient=5, steps=30, stride=4, tail=7, windows=3)
-    (orbit,), final, phase = run(points, transient=5, steps=37, record=("attention",))
+    found = survey(points, n=1, transient=5, steps=30, stride=4, windows=3)
+    (orbit,), final, phase = run(points, transient=5, steps=30, record=("attention",))
     assert np.array_equal(found.strobes, orbit[:, 3:30:4])
-    assert np.array_equal(found.tail, orbit[:, 30:])
     assert np.array_equal(found.final_attention, final)
     assert np.array_equal(found.final_phase, phase)
 
