@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
 from dmfx.analysis._labelled import positive
-from dmfx.analysis.classify import LEAST_PERIODS, PERIODS, STEPS
-from dmfx.analysis.reached import COMPARED, EXPONENTS, OTHER_ATTRACTOR, reach
+from dmfx.analysis.classify import parse_steps, parse_tolerance
+from dmfx.analysis.reached import COMPARED, EXPONENTS, OTHER_ATTRACTOR, Reached, reach
 from dmfx.chunking import TARGET_BYTES, tangent_cost
-from dmfx.dynamics.attractors import n_coordinates
 from dmfx.dynamics.matching import label_along, shape_of
-from dmfx.states import Output, States, drive_period, go_on, states_of
+from dmfx.states import Output, go_on, states_of
 from dmfx.tasks import views
 from dmfx.validation import Problems
 from dmfx.variables import KINDS, describe_dataset
@@ -28,6 +29,8 @@ SET_SECONDS = 5e-3
 NORMAL_QUANTILE = 1.959963984540054
 
 NONE = KINDS.index("none")
+#: Dims of the states of an attractor.
+INNER = ("attractor", "point", "pattern")
 
 
 def basins(
@@ -53,15 +56,17 @@ def basins(
         A Dataset with the dim ``initial``, from ``dmfx.simulate(..., initial="random", starts=100, transient=100_000,
         steps=1)``, lazy or not.
     steps
-        Steps to follow each run, None for as many as `dmfx.classify` takes: 20,000, or 1024 periods of the position
-        drive. Half of them must be longer than any period and any slow modulation.
+        Steps to follow each run, at least 64 L, None for as many as `dmfx.classify` takes: 20,000, or 1024 L if that
+        is more. Half of them must be longer than any period and any slow modulation: what a short run says of a torus,
+        and the sign of a small exponent, are not to be trusted.
     along
         Sweep dim along which a label means the same branch; None to number the attractors of each point on their own,
-        the one that most starts reach first.
+        the one that most starts reach first, as is also done where there is no dim ``beta``, unless another is named.
     max_attractors
-        Labels to keep. Starts on attractors beyond them are counted in ``basin_other``.
+        Labels to keep, those that most starts reach at all values of ``along``. Starts on attractors beyond them are
+        counted in ``basin_other``.
     tolerance
-        Largest distance between states that count as equal when a period is looked for.
+        Largest distance between states that count as equal when a period is looked for; at most 1e-4.
     link
         Largest mean distance between the states of an attractor at successive values of ``along``, in units of their
         root mean square.
@@ -81,7 +86,7 @@ def basins(
           reached none, transient or diverged: with the counts, the number of starts;
         - ``attractor_of`` (..., initial), label of the attractor, -1 for none, -2 for one beyond ``max_attractors``;
         - ``attractor_kind``, ``attractor_period``, ``attractor_lyapunov`` (..., attractor), what most of its starts
-          say, and the mean of their largest exponents;
+          say, and the mean of the largest exponents of those that say it;
         - ``attractor_points`` (..., attractor, point, pattern), attention values at successive steps of one run; a
           periodic orbit is repeated;
         - ``status`` (..., initial).
@@ -117,32 +122,23 @@ def basins(
     """
     problems = Problems("basins")
     states = states_of(problems, ds)
-    steps = _steps(problems, steps, states)
+    steps = parse_steps(problems, steps, states)
     max_attractors = problems.count("max_attractors", max_attractors, maximum=1000)
     n_points = problems.count("n_points", n_points, maximum=10**6)
-    tolerance = positive(problems, "tolerance", tolerance)
+    tolerance = parse_tolerance(problems, tolerance)
     link = positive(problems, "link", link)
     if states is not None:
-        _check_dims(problems, states.dims, along)
+        along = None if along == "beta" and "beta" not in states.dims else along
+        _check_dims(problems, dict(states.phase.sizes), along)
     if states is None or "initial" not in states.dims:
         problems.raise_any()
     model, starts = states.model, states.phase.sizes["initial"]
-    slots = ("attractor",), (max_attractors,)
     outputs = {
-        "basin_count": Output(*slots, np.int64),
-        "basin_other": Output(dtype=np.int64),
+        "_other": Output(dtype=np.int64),
         "basin_none": Output(dtype=np.int64),
-        "attractor_of": Output(("initial",), (starts,), np.int64),
-        "attractor_kind": Output(*slots, np.int8),
-        "attractor_period": Output(*slots, np.int64),
-        "attractor_lyapunov": Output(*slots),
-        "attractor_points": Output(("attractor", "point", "pattern"), (max_attractors, n_points, model.n_patterns)),
-        "compared": Output(
-            ("attractor", "state", "coordinate"),
-            (max_attractors, COMPARED, n_coordinates(model.n_patterns)),
-            np.float32,
-        ),
+        "_of": Output(("initial",), (starts,), np.int64),
         "status": Output(("initial",), (starts,), np.int8),
+        "_found": Output(dtype=object),  # as many attractors as there are
     }
     options = {
         "starts": starts,
@@ -154,15 +150,8 @@ def basins(
     step = tangent_cost(model.n_patterns, model.context_size, model.weights.n_columns, EXPONENTS)
     cost = SET_SECONDS + steps * step
     found = go_on(states, reach, outputs, options, problems=problems, cost=cost, chunks=chunks, whole=("initial",))
-    return _labelled_along(found, along, link, states.lazy)
-
-
-def _steps(problems: Problems, steps: object, states: States | None) -> int:
-    """As `dmfx.classify` has them."""
-    longest = drive_period(states.model, states.parameters["epsilon"]) if states else 1
-    if steps is None:
-        return -(-max(STEPS, PERIODS * longest) // longest) * longest
-    return problems.count("steps", steps, minimum=LEAST_PERIODS * longest, maximum=10**7)
+    labelling = _Labelling(along, link, max_attractors, n_points, model.n_patterns)
+    return _labelled_along(found, labelling, states.lazy)
 
 
 def wilson(count: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
@@ -187,124 +176,139 @@ def wilson(count: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
     return low, np.where(count == total, 1.0, np.minimum(middle + half, 1.0))
 
 
-def _check_dims(problems: Problems, dims: tuple[str, ...], along: object) -> None:
-    if "initial" not in dims:
+def _check_dims(problems: Problems, sizes: dict[str, int], along: object) -> None:
+    if "initial" not in sizes:
         problems.say(
-            f"ds must have the dim initial, many starts for each point, but has {', '.join(dims) or 'no dims'}; "
+            f"ds must have the dim initial, many starts for each point, but has {', '.join(sizes) or 'no dims'}; "
             "dmfx.simulate(..., initial='random', starts=100, transient=100_000, steps=1) makes one that does"
         )
-    others = [dim for dim in dims if dim != "initial"]
+    elif sizes["initial"] == 0:
+        problems.say("ds must have at least one start along the dim initial, but has none")
+    for dim in INNER:
+        if dim in sizes:
+            problems.say(f"ds has the dim {dim}, which means something else in the result: rename it")
+    others = [dim for dim in sizes if dim != "initial"]
     if along is not None and along not in others:
         problems.add("along", " or ".join(map(repr, [*others, None])), along)
 
 
-def _chunks_of_lines(found: xr.Dataset, along: str | None) -> dict[str, int]:
+class _Labelling(NamedTuple):
+    """How attractors are labelled, and what is kept of them; as in `basins`."""
+
+    along: str | None
+    link: float
+    max_attractors: int
+    n_points: int
+    n_patterns: int
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """Variables of the attractors; further ones have the dims of the sweep, and that of the starts."""
+        slots = ("attractor",), (self.max_attractors,)
+        return {
+            "basin_count": Output(*slots, np.int64),
+            "basin_fraction": Output(*slots),
+            "basin_fraction_low": Output(*slots),
+            "basin_fraction_high": Output(*slots),
+            "attractor_kind": Output(*slots, np.int8),
+            "attractor_period": Output(*slots, np.int64),
+            "attractor_lyapunov": Output(*slots),
+            "attractor_points": Output(INNER, (self.max_attractors, self.n_points, self.n_patterns)),
+        }
+
+
+def _chunks_of_lines(found: xr.Dataset, labelling: _Labelling) -> dict[str, int]:
     """All values of ``along`` in one block, with as many others as fit in memory."""
-    sweep = found["basin_none"].dims
-    whole = 1 if along is None else found.sizes[along]
-    point = sum(array.nbytes for array in found.data_vars.values()) // max(found["basin_none"].size, 1)
+    along, sizes = labelling.along, found["basin_none"].sizes
+    whole = 1 if along is None else sizes[along]
+    point = 8 * found.sizes["initial"] + 8 * sum(math.prod(output.shape) for output in labelling.outputs.values())
     many = max(1, TARGET_BYTES // (point * whole))
     chunks = {} if along is None else {along: -1}
-    for dim in reversed([dim for dim in sweep if dim != along]):
-        chunks[dim] = min(many, max(found.chunksizes.get(dim, (found.sizes[dim],))))
+    for dim in reversed([dim for dim in sizes if dim != along]):
+        chunks[dim] = min(many, max(found.chunksizes.get(dim, (sizes[dim],))))
         many = max(1, many // chunks[dim])
     return chunks
 
 
-class _Line(NamedTuple):
-    """How attractors are labelled.
-
-    Attributes
-    ----------
-    axis
-        Position of the dim along which labels mean the same; None if there is none.
-    link
-        As in `basins`.
-    """
-
-    axis: int | None
-    link: float
-
-
-def _labelled_along(found: xr.Dataset, along: str | None, link: float, lazy: bool) -> xr.Dataset:
+def _labelled_along(found: xr.Dataset, labelling: _Labelling, lazy: bool) -> xr.Dataset:
     """Second step: the same labels for the same branch, and fractions, from all values of ``along`` at once."""
-    sweep = found["basin_none"].dims
-    chunked = found.chunk(_chunks_of_lines(found, along))
-    given = {name: array.variable for name, array in chunked.data_vars.items() if name != "status"}
-    kept = {name: array for name, array in given.items() if name != "compared"}
-    by_attractor = found["basin_count"].dims
-    dims = {name: array.dims for name, array in kept.items()}
-    dims |= dict.fromkeys(("basin_fraction", "basin_fraction_low", "basin_fraction_high"), by_attractor)
-    sizes = found.sizes
-    types = {name: array.dtype for name, array in kept.items()}
-    shared = _Line(None if along is None else sweep.index(along), link)
-    token = tokenize(__name__, [array.data.name for array in given.values()], shared, versions()["dmfx"])
+    sweep, along = found["basin_none"].dims, labelling.along
+    cut = _chunks_of_lines(found, labelling)
+    given = []
+    for name in ("_other", "_of", "_found"):
+        data, chunks = found[name].data, tuple(cut.get(dim, -1) for dim in found[name].dims)
+        # Not by xarray, which would compute a part of what are objects to see whether they are dates.
+        given.append(data.rechunk(chunks) if lazy else da.from_array(data, chunks))
+    starts = found.sizes["initial"]
+    outputs = labelling.outputs | {
+        "basin_other": Output(dtype=np.int64),
+        "attractor_of": Output(("initial",), (starts,), np.int64),
+    }
+    axis = None if along is None else sweep.index(along)
     computed = views(
-        token,
+        tokenize(__name__, [array.name for array in given], labelling, axis, versions()["dmfx"]),
         _label_block,
-        [array.data for array in given.values()],
-        {name: (tuple(sizes[dim] for dim in dims[name][len(sweep) :]), types.get(name, np.float64)) for name in dims},
-        given["basin_none"].chunks,
-        shared,
+        given,
+        {name: (output.shape, output.dtype) for name, output in outputs.items()},
+        given[0].chunks,
+        (labelling, axis),
     )
-    arrays = {name: (dims[name], computed[name]) for name in dims}
-    result = xr.Dataset(arrays, coords=found.drop_dims(["state", "coordinate"]).coords, attrs=found.attrs)
+    arrays = {name: ((*sweep, *output.dims), computed[name]) for name, output in outputs.items()}
+    stale = [name for name in INNER if name in found.coords]
+    result = xr.Dataset(arrays, coords=found.drop_vars(stale).coords, attrs=found.attrs)
+    result = result.assign_coords({dim: np.arange(result.sizes[dim]) for dim in INNER})
     result = result if lazy else result.compute()
-    return describe_dataset(result.assign(status=found["status"]))
+    return describe_dataset(result.assign({name: found[name].variable for name in ("basin_none", "status")}))
 
 
 def _label_block(
-    shared: _Line,
-    count: np.ndarray,
-    other: np.ndarray,
-    none: np.ndarray,
-    of: np.ndarray,
-    kind: np.ndarray,
-    period: np.ndarray,
-    exponent: np.ndarray,
-    states: np.ndarray,
-    compared: np.ndarray,
+    shared: tuple[_Labelling, int | None], other: np.ndarray, of: np.ndarray, found: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Give the attractors of each line of points along a dim the same labels, and add the fractions."""
-    shape, total = none.shape, of.shape[-1]
-    given = [array.reshape(none.size, *array.shape[none.ndim :]) for array in (count, kind, period, exponent, states)]
+    labelling, axis = shared
+    shape, starts = found.shape, of.shape[-1]
     # What stands where an attractor is absent.
-    new = [np.full_like(array, empty) for array, empty in zip(given, (0, NONE, 0, np.nan, np.nan), strict=True)]
-    other, of, sets = (
-        other.ravel().copy(),
-        of.reshape(none.size, total).copy(),
-        compared.reshape(none.size, *compared.shape[-3:]),
-    )
-    numbers = np.arange(none.size).reshape(shape)
-    lines = numbers.reshape(-1, 1) if shared.axis is None else np.moveaxis(numbers, shared.axis, -1)
+    empty = {"basin_count": 0, "attractor_kind": NONE, "attractor_period": 0}
+    new = {
+        name: np.full((found.size, *output.shape), empty.get(name, np.nan), output.dtype)
+        for name, output in labelling.outputs.items()
+    }
+    other, of, found = other.ravel().copy(), of.reshape(-1, starts).copy(), found.ravel()
+    numbers = np.arange(found.size).reshape(shape)
+    lines = numbers.reshape(-1, 1) if axis is None else np.moveaxis(numbers, axis, -1)
     for line in lines.reshape(-1, lines.shape[-1]):
-        labels = _label_line(given[0][line], given[2][line], sets[line], shared.link)
-        for point, label in zip(line, labels, strict=True):
-            kept = label < count.shape[-1]
-            for array, source in zip(new, given, strict=True):
-                array[point, label[kept]] = source[point, : len(label)][kept]
-            other[point] += given[0][point, : len(label)][~kept].sum()
+        for point, label in zip(line, _label_line([found[i] for i in line], labelling.link), strict=True):
+            here, kept = found[point], label < labelling.max_attractors
+            at = point, label[kept]
+            new["basin_count"][at] = here.count[kept]
+            new["attractor_kind"][at] = here.kind[kept]
+            new["attractor_period"][at] = here.period[kept]
+            new["attractor_lyapunov"][at] = here.exponent[kept]
+            new["attractor_points"][at] = here.orbit[kept]
+            other[point] += here.count[~kept].sum()
             reached = of[point] >= 0
             of[point, reached] = np.where(kept, label, OTHER_ATTRACTOR)[of[point, reached]]
-    count, kind, period, exponent, states = (array.reshape(*shape, *array.shape[1:]) for array in new)
-    low, high = wilson(count, total)
-    by_start = of.reshape(*shape, total)
-    return count, other.reshape(shape), none, by_start, kind, period, exponent, states, count / total, low, high
+    count = new["basin_count"]
+    new["basin_fraction"] = count / starts
+    new["basin_fraction_low"], new["basin_fraction_high"] = wilson(count, starts)
+    return tuple(array.reshape((*shape, *array.shape[1:])) for array in (*new.values(), other, of))
 
 
-def _label_line(count: np.ndarray, period: np.ndarray, sets: np.ndarray, link: float) -> list[np.ndarray]:
-    """Labels of the attractors of each point, ordered by the starts that reached them along the whole line."""
-    present = (count > 0).sum(axis=1)
-    if len(count) == 1:
-        return [np.arange(present[0])]
-    shapes = []
-    for i, n in enumerate(present):
-        states = [each[~np.isnan(each[:, 0])].astype(float) for each in sets[i, :n]]
-        shapes.append([shape_of(each, 0 < period[i, k] <= COMPARED) for k, each in enumerate(states)])
+def _label_line(line: list[Reached], link: float) -> list[np.ndarray]:
+    """Labels of all attractors of each point, ordered by the starts that reached them along the whole line."""
+    if len(line) == 1:
+        return [np.arange(len(line[0].count))]
+    shapes = [
+        [
+            shape_of(states.astype(float), 0 < period <= COMPARED)
+            for states, period in zip(here.compared, here.period, strict=True)
+        ]
+        for here in line
+    ]
     labels = label_along(shapes, link)
     totals = np.zeros(1 + max((label.max(initial=-1) for label in labels), default=-1), np.int64)
-    for label, row, n in zip(labels, count, present, strict=True):
-        totals[label] += row[:n]
+    for label, here in zip(labels, line, strict=True):
+        totals[label] += here.count
     rank = np.empty_like(totals)
     rank[np.argsort(-totals, kind="stable")] = np.arange(len(totals))
     return [rank[label] for label in labels]

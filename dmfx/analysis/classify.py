@@ -8,18 +8,22 @@ import xarray as xr
 from dmfx.analysis._labelled import positive
 from dmfx.blocks import STATUS
 from dmfx.chunking import tangent_cost
+from dmfx.dynamics.exponents import MOST_STEPS, WINDOWS
 from dmfx.dynamics.kinds import CRITERIA, Findings, find_kinds
-from dmfx.states import Output, StatesBlock, drive_period, go_on, state_outputs, states_of
+from dmfx.states import Output, States, StatesBlock, drive_period, go_on, state_outputs, states_of
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
 
-__all__ = ["classify"]
+__all__ = ["classify", "parse_steps", "parse_tolerance"]
 
-#: Steps that are classified unless told otherwise, and at least so many periods of the drive.
+#: Steps that are classified unless told otherwise, and at least so many times L, the longest period of a drive.
 STEPS, PERIODS = 20_000, 1024
 #: Fewer periods of the drive tell nothing.
 LEAST_PERIODS = 64
-WINDOWS = 20
+#: The spectrum takes what varies by less than a thousand tolerances for steady: at most a tenth of the possible range.
+LARGEST_TOLERANCE = 1e-4
+#: Steps from one orthonormalisation to the next, more than `dmfx.dynamics.exponents.EVERY`: @@@
+FEW_EVERY = 4
 
 
 def classify(
@@ -28,7 +32,7 @@ def classify(
     steps: int | None = None,
     n: int = 3,
     tolerance: float = 1e-8,
-    every: int = 4,
+    every: int = FEW_EVERY,
     chunks: object = "auto",
 ) -> xr.Dataset:
     """Kind of attractor of every point: fixed, periodic, quasi-periodic, chaotic, or still transient.
@@ -55,13 +59,13 @@ def classify(
     ds
         Final states, from `dmfx.simulate` or any analysis that returns them, lazy or not.
     steps
-        Steps to follow each run; by default 20,000, or 1024 D if that is more. At least half of them must be on a
-        torus or a chaotic attractor to tell it. Periods of up to half of them are found.
+        Steps to follow each run, at least 64 L; by default 20,000, or 1024 L if that is more. At least half of them
+        must be on a torus or a chaotic attractor to tell it. Periods of up to half of them are found.
     n
         Number of Lyapunov exponents; more than L M are not taken. One more than a torus has frequencies also tells
         whether the run is still on its way to it.
     tolerance
-        States that differ by less are equal.
+        States that differ by less are equal; at most 1e-4. Attention values are at most 1.
     every
         Steps from one orthonormalisation of the tangent vectors to the next.
     chunks
@@ -124,13 +128,9 @@ def classify(
     """
     problems = Problems("classify")
     states = states_of(problems, ds)
-    longest = drive_period(states.model, states.parameters["epsilon"]) if states else 1
-    if steps is None:
-        steps = -(-max(STEPS, PERIODS * longest) // longest) * longest
-    else:
-        steps = problems.count("steps", steps, minimum=LEAST_PERIODS * longest, maximum=10**9)
+    steps = parse_steps(problems, steps, states)
     n = problems.count("n", n)
-    tolerance = positive(problems, "tolerance", tolerance)
+    tolerance = parse_tolerance(problems, tolerance)
     every = problems.count("every", every, maximum=1000)
     if states is None:
         problems.raise_any()
@@ -153,10 +153,29 @@ def classify(
     return describe_dataset(result.assign_coords(criterion=list(CRITERIA)))
 
 
+def parse_steps(problems: Problems, steps: object, states: States | None) -> int:
+    """Steps to follow each run to tell its kind.
+
+    They are counted in context sizes, also where ε = 0: a point does not depend on what others are in the sweep.
+    """
+    size = states.model.context_size if states else 1
+    if steps is None:
+        return -(-max(STEPS, PERIODS * size) // size) * size
+    return problems.count("steps", steps, minimum=LEAST_PERIODS * size, maximum=MOST_STEPS)
+
+
+def parse_tolerance(problems: Problems, tolerance: object) -> float:
+    """Largest distance between states that count as equal: above 0, and small beside any attractor."""
+    before = len(problems.messages)
+    tolerance = positive(problems, "tolerance", tolerance)
+    if len(problems.messages) == before and tolerance > LARGEST_TOLERANCE:
+        problems.add("tolerance", f"at most {LARGEST_TOLERANCE:g}, as attention values are at most 1", tolerance)
+    return tolerance
+
+
 def classify_block(block: StatesBlock, *, steps: int, n: int, tolerance: float, every: int) -> tuple[np.ndarray, ...]:
     """Classify the points of one task; the outputs in the order of `classify`."""
-    failed = (block.status == STATUS["diverged"]) | (block.status == STATUS["bad_start"])
-    block = block._replace(attention=np.where(failed[:, None, None], np.nan, block.attention))
+    block = block._replace(attention=np.where(block.failed[:, None, None], np.nan, block.attention))
     period = np.where(block.epsilon != 0, drive_period(block.model, 1.0), 1)
     rows: list[np.ndarray] = []
     parts: list[tuple[np.ndarray, ...]] = []

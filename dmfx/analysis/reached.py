@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dmfx.analysis.classify import WINDOWS
-from dmfx.blocks import STATUS
-from dmfx.dynamics.attractors import Run, group, n_coordinates, run_of
-from dmfx.dynamics.kinds import find_kinds
+from dmfx.analysis.classify import FEW_EVERY
+from dmfx.dynamics.attractors import Groups, Run, group, run_of
+from dmfx.dynamics.exponents import WINDOWS
+from dmfx.dynamics.kinds import VISIBLE, find_kinds
 from dmfx.states import StatesBlock, drive_period
-from dmfx.variables import KINDS
 
 if TYPE_CHECKING:
     from dmfx.kernels.survey import Survey
 
-__all__ = ["COMPARED", "NO_ATTRACTOR", "OTHER_ATTRACTOR", "reach"]
+__all__ = ["COMPARED", "NO_ATTRACTOR", "OTHER_ATTRACTOR", "Reached", "reach"]
 
 #: Labels of starts that reached no attractor, and one beyond those that are kept.
 NO_ATTRACTOR, OTHER_ATTRACTOR = -1, -2
@@ -29,6 +29,30 @@ COMPARED = 256
 #: Orbits whose points are within so many tolerances are the same: a run that repeats within the tolerance may be that
 #: much farther from the orbit, where it approaches it slowly.
 SAME_ORBIT = 1000.0
+#: Attractors of one point that are compared with those at other values of a parameter, or as many as labels are kept.
+MOST_LINKED = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """The attractors of one point, the one that most starts reach first.
+
+    Attributes
+    ----------
+    count, kind, period, exponent
+        Starts that reached it, its kind, period and largest exponent, shape (attractor,).
+    orbit
+        Attention values at successive steps of one run, shape (attractor, n_points, pattern); NaN behind the last.
+    compared
+        States to compare with other attractors, at most COMPARED of each, (state, coordinate).
+    """
+
+    count: np.ndarray
+    kind: np.ndarray
+    period: np.ndarray
+    exponent: np.ndarray
+    orbit: np.ndarray
+    compared: tuple[np.ndarray, ...]
 
 
 def reach(
@@ -47,29 +71,20 @@ def reach(
     tolerance
         Largest distance between states that count as equal when a period is looked for.
     max_attractors
-        Attractors of each point to keep, those that most starts reach.
+        Labels that are asked for; no fewer attractors of each point are kept, MOST_LINKED at least.
     n_points
         States of each to keep.
 
     Returns
     -------
     tuple of np.ndarray
-        Per point, its attractors numbered by how many starts reached them: number of starts, shape (point, attractor);
-        starts on others and starts on none (point,); attractor by start (point, start); kind, period, largest exponent
-        (point, attractor); states at successive steps (point, attractor, n_points, pattern); states to compare (point,
-        attractor, COMPARED, coordinate); status by start (point, start). NaN behind the last state, and where there is
-        no attractor.
+        Starts on attractors that are not kept and on none (point,); attractor by start (point, start), numbered by how
+        many starts reached them; status by start (point, start); `Reached` (point,).
     """
-    n = len(block.phase) // starts
-    patterns = block.attention.shape[2]
-    slots = (n, max_attractors)
-    count, period = np.zeros(slots, np.int64), np.zeros(slots, np.int64)
-    kind = np.full(slots, KINDS.index("none"), np.int8)
-    exponent = np.full(slots, np.nan)
-    orbit = np.full((*slots, n_points, patterns), np.nan)
-    compared = np.full((*slots, COMPARED, n_coordinates(patterns)), np.nan, np.float32)
+    n, most = len(block.phase) // starts, max(MOST_LINKED, max_attractors)
     of = np.empty((n, starts), np.int64)
     status = np.empty((n, starts), np.int8)
+    found = np.empty(n, object)
     runs: list[Run] = []
     recent: list[np.ndarray] = []
     point = 0
@@ -79,21 +94,25 @@ def reach(
         recent.append(last)
         if len(runs) < starts:
             continue
-        found = group(runs, SAME_ORBIT * tolerance)
-        of[point] = np.where(found.of < max_attractors, found.of, OTHER_ATTRACTOR)
-        kept = min(len(found.count), max_attractors)
-        here = point, slice(kept)
-        count[here], kind[here], period[here] = found.count[:kept], found.kind[:kept], found.period[:kept]
-        exponent[here] = found.exponent[:kept]
-        for i, number in enumerate(found.representative[:kept]):
-            orbit[point, i, : len(recent[number])] = recent[number]
-            states = thinned(runs[number].states.data)
-            compared[point, i, : len(states)] = states
+        groups = group(runs, min(SAME_ORBIT * tolerance, VISIBLE))
+        of[point] = np.where(groups.of < most, groups.of, OTHER_ATTRACTOR)
+        found[point] = _reached(groups, runs, recent, most, n_points)
         runs, recent = [], []
         point += 1
     none = (of == NO_ATTRACTOR).sum(axis=1)
     other = (of == OTHER_ATTRACTOR).sum(axis=1)
-    return count, other, none, of, kind, period, exponent, orbit, compared, status
+    return other, none, of, status, found
+
+
+def _reached(groups: Groups, runs: list[Run], recent: list[np.ndarray], most: int, n_points: int) -> Reached:
+    """What is kept of the attractors of one point."""
+    chosen = groups.representative[:most]
+    orbit = np.full((len(chosen), n_points, recent[0].shape[1]), np.nan)
+    for row, number in zip(orbit, chosen, strict=True):
+        row[: len(recent[number])] = recent[number]
+    compared = tuple(thinned(runs[number].states.data).astype(np.float32) for number in chosen)
+    numbers = (groups.count, groups.kind, groups.period, groups.exponent)
+    return Reached(*(each[:most] for each in numbers), orbit, compared)
 
 
 def thinned(states: np.ndarray) -> np.ndarray:
@@ -110,11 +129,10 @@ def follow(block: StatesBlock, steps: int, tolerance: float, n_points: int) -> I
     """
     from dmfx.kernels.survey import survey
 
-    failed = (block.status == STATUS["diverged"]) | (block.status == STATUS["bad_start"])
-    block = block._replace(attention=np.where(failed[:, None, None], np.nan, block.attention))
+    block = block._replace(attention=np.where(block.failed[:, None, None], np.nan, block.attention))
     n = min(EXPONENTS, block.attention[0].size)
     for batch in block.batches():
-        seen = survey(batch.points(), n=n, transient=0, steps=steps, stride=1, windows=WINDOWS)
+        seen = survey(batch.points(), n=n, transient=0, steps=steps, stride=1, every=FEW_EVERY, windows=WINDOWS)
         status = batch.new_status(seen.final_attention)
         found = _kinds(batch, seen, tolerance)
         for i, (kind, period, settled, exponent) in enumerate(found):

@@ -39,10 +39,10 @@ NEGLIGIBLE = 1e-6
 #: Two sets are the same if this part of each is covered by the other. Measured on the network at 140 values of beta: at
 #: least 0.9 for runs on one chaotic attractor; at most 0.2, one of the ways, for others.
 COVERED = 0.6
-#: Windows of a run whose averages give its error. Averages that differ by more than so many errors are different:
+#: Parts of a run whose averages give its error. Averages that differ by more than so many errors are different:
 #: measured on the network, at most 5 errors between runs on one attractor, 900 between tori, 10 to 70 in chaos.
-WINDOWS = 16
-ERRORS = 10.0
+PARTS = 16
+MOST_ERRORS = 10.0
 #: Error of averages that is always allowed, in units of the root mean square. Runs whose averages are known so well,
 #: and agree, need not cover each other: near a resonance of high order the states on a torus stand in clumps.
 LEAST_ERROR = 1e-4
@@ -102,7 +102,7 @@ class Groups(NamedTuple):
     kind, period
         Kind that most of these runs have, and its period.
     exponent
-        Mean of their largest exponents, nats per step, as far as they are known.
+        Mean of the largest exponents of the runs that have this kind, nats per step, as far as they are known.
     """
 
     of: np.ndarray
@@ -175,10 +175,10 @@ def _averages(states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Smooth weights within each window make averages on a torus exact to many digits; the spread of the windows says
     whether they are. On a chaotic attractor it is the ordinary standard error.
     """
-    length = len(states) // WINDOWS
+    length = len(states) // PARTS
     if length < 2:
         return np.zeros(1), np.full(1, np.inf), np.ones(1)
-    windows = states[len(states) - WINDOWS * length :].reshape(WINDOWS, length, -1)
+    windows = states[len(states) - PARTS * length :].reshape(PARTS, length, -1)
     weighted = windows * _bump(length)[:, None]
     first = np.matmul(_bump(length), windows)
     second = np.matmul(weighted.transpose(0, 2, 1), windows)
@@ -186,14 +186,15 @@ def _averages(states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     means = np.concatenate([first, second[:, *upper]], axis=1)
     mean_square = np.diagonal(second, axis1=1, axis2=2).mean(axis=0)
     scales = np.concatenate([np.sqrt(mean_square), np.sqrt(np.outer(mean_square, mean_square))[upper]])
-    return means.mean(axis=0), means.std(axis=0, ddof=1) / math.sqrt(WINDOWS), scales
+    return means.mean(axis=0), means.std(axis=0, ddof=1) / math.sqrt(PARTS), scales
 
 
 @functools.lru_cache(maxsize=16)
 def _bump(length: int) -> np.ndarray:
     """Smooth weights exp(-1/(u(1-u))) of relative times u, of sum 1."""
-    u = (np.arange(length) + 0.5) / length
-    weight = np.exp(-1 / (u * (1 - u)))
+    from dmfx.kernels.survey import smooth_weight
+
+    weight = smooth_weight((np.arange(length) + 0.5) / length)
     return weight / weight.sum()
 
 
@@ -228,7 +229,7 @@ def same_averages(a: Run, b: Run) -> bool:
     if a.means.shape != b.means.shape:  # one of the runs is too short for averages
         return True
     least = LEAST_ERROR * np.maximum(a.scales, b.scales)
-    allowed = ERRORS * np.sqrt(a.errors**2 + b.errors**2 + least**2)
+    allowed = MOST_ERRORS * np.sqrt(a.errors**2 + b.errors**2 + least**2)
     return bool((np.abs(a.means - b.means) <= allowed).all())
 
 
@@ -281,7 +282,7 @@ def group(runs: Sequence[Run], tolerance: float = 1e-5) -> Groups:
         kinds = np.array([runs[i].kind for i in each])
         kind = int(np.bincount(kinds).argmax())
         first = runs[each[0]]
-        known = [runs[i].exponent for i in each if not math.isnan(runs[i].exponent)]
+        known = [runs[i].exponent for i in each if runs[i].kind == kind and not math.isnan(runs[i].exponent)]
         exponent = float(np.mean(known)) if known else math.nan
         said.append((-len(each), kind, first.period, tuple(first.states.data.mean(axis=0)), exponent, each))
     said.sort(key=lambda entry: entry[:4])

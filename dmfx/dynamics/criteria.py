@@ -35,9 +35,9 @@ __all__ = [
 FIXED, PERIODIC, QUASI_PERIODIC, CHAOTIC, TRANSIENT, DIVERGED, NONE = range(len(KINDS))
 
 #: An exponent is zero if it is no larger than the difference of the smooth averages over both halves of the run, times
-#: ERRORS, plus LEAST_GROWTH / steps. If they differ by more than MOST_GROWTH / steps, they are not those of a torus.
+#: DIFFERENCES, plus LEAST_GROWTH / steps. If they differ by more than MOST_GROWTH / steps, they are not of a torus.
 #: Measured at 20,000 steps: differences of 1e-15 to 2e-4 on tori, 1e-4 to 0.1 in chaos.
-ERRORS = 3.0
+DIFFERENCES = 3.0
 LEAST_GROWTH = 0.1
 MOST_GROWTH = 4.0
 #: Else a mean exponent has a sign if it is farther from zero than so many standard errors.
@@ -122,7 +122,7 @@ def growth(finite_time: np.ndarray, lengths: np.ndarray, smooth: np.ndarray, fir
         before = smooth[0] if begins == 0 else _mean(finite_time[half:], lengths[half:])[0]
         apart = np.abs(np.cumsum(before) - np.cumsum(later))
         unsure = np.abs(before - later)
-        allowed = ERRORS * apart + LEAST_GROWTH / steps
+        allowed = DIFFERENCES * apart + LEAST_GROWTH / steps
         zero = (np.abs(np.cumsum(later)) <= allowed) & (apart <= MOST_GROWTH / steps)
         zeros = n if zero.all() else int(np.argmin(zero))
         if zeros == 0 and apart[0] <= MOST_GROWTH / steps:

@@ -11,7 +11,17 @@ import numpy as np
 from dmfx.kernels.self_attention import Points
 from dmfx.kernels.tangent import Schedule, Sums, advance
 
-__all__ = ["Survey", "exponents", "new_sums", "schedule", "survey"]
+__all__ = ["Survey", "exponents", "new_sums", "schedule", "smooth_weight", "survey"]
+
+
+def smooth_weight(u: np.ndarray) -> np.ndarray:
+    """Weight exp(-1/(u(1-u))) of relative times u, 0 < u < 1: averages with it converge fast on a torus.
+
+    References
+    ----------
+    .. [1] Das, Saiki, Sander & Yorke, *Quantitative quasiperiodicity*, Nonlinearity 30, 4111 (2017).
+    """
+    return np.exp(-1 / (u * (1 - u)))
 
 
 @lru_cache(maxsize=4)
@@ -29,7 +39,7 @@ def schedule(transient: int, steps: int, every: int, windows: int) -> Schedule:
     for number, (low, high) in enumerate(((transient, middle), (middle, transient + steps))):
         inside = half == number
         u = ((starts[inside] + stops[inside]) / 2 - low) / max(high - low, 1)
-        bump = np.exp(-1 / (u * (1 - u)))
+        bump = smooth_weight(u)
         weight[inside] = bump / max((bump * (stops[inside] - starts[inside])).sum(), np.finfo(float).tiny)
     unmeasured = windows + 2
     return Schedule(

@@ -199,6 +199,122 @@ def test_what_is_beyond_the_labels_is_counted(few, few_found):
     np.testing.assert_array_equal((short.attractor_of == -2).sum("initial"), short.basin_other)
 
 
+def test_labels_are_cut_after_they_were_linked():
+    """Of two attractors that swap the majority between two values, one label stays the first at both."""
+    ds = start([1.27, 1.271], STARTS, chunks={"beta": 1}).compute()
+    every = basins(ds, steps=1000).basin_count.squeeze().values
+    # Starts that make the second attractor the larger one at the second value of beta.
+    of = basins(ds, steps=1000).attractor_of.squeeze().values
+    chosen = []
+    for at, n in enumerate(((14, 6), (8, 12))):
+        assert (every[at, :2] >= n).all()
+        chosen.append(np.concatenate([np.flatnonzero(of[at] == label)[: n[label]] for label in (0, 1)]))
+    swapped = xr.concat(
+        [ds.isel(beta=[at], initial=each).assign_coords(initial=np.arange(20)) for at, each in enumerate(chosen)],
+        "beta",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+    )
+    two = basins(swapped, steps=1000, max_attractors=2).squeeze()
+    assert two.basin_count.values.tolist() == [[14, 6], [8, 12]]
+    one = basins(swapped, steps=1000, max_attractors=1).squeeze()
+    assert one.basin_count.values.ravel().tolist() == [14, 8]
+    assert one.basin_other.values.tolist() == [6, 12]
+    np.testing.assert_array_equal(one.attractor_of == -2, two.attractor_of == 1)
+    for name in ("attractor_period", "attractor_lyapunov", "attractor_points"):
+        np.testing.assert_array_equal(one[name].isel(attractor=0), two[name].isel(attractor=0))
+    alone = basins(swapped, steps=1000, max_attractors=1, along=None).squeeze()
+    assert alone.basin_count.values.ravel().tolist() == [14, 12]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_one_point_without_dims(few, few_found, lazy):
+    one = few.sel(beta=1.27).squeeze()
+    found = basins(one.chunk() if lazy else one, steps=2000, along=None)
+    assert (found.basin_count.chunks is not None) == lazy
+    assert found.basin_count.dims == ("attractor",)
+    alone = basins(few.sel(beta=[1.27]), steps=2000).squeeze()
+    xr.testing.assert_equal(found.compute(), alone)
+    assert found.attractor.values.tolist() == list(range(8))
+
+
+def test_without_the_dim_beta(few):
+    """Only an argument that was given is named in an error."""
+    found = basins(few.sel(beta=1.27), steps=2000)
+    xr.testing.assert_identical(
+        _without_history(found), _without_history(basins(few.sel(beta=1.27), steps=2000, along=None))
+    )
+    with pytest.raises(ValueError, match="along must be 'gamma' or 'seed' or None, not 'epsilon'"):
+        basins(few.sel(beta=1.27), steps=2000, along="epsilon")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_stacked_dims_and_any_name(few, few_found, lazy):
+    """Warnings are errors."""
+    stacked = few.stack(where=("beta", "gamma"))
+    found = basins(stacked.chunk() if lazy else stacked, steps=2000).compute()
+    assert found.indexes["where"].equals(stacked.indexes["where"])
+    assert found.basin_count.dims == ("seed", "where", "attractor")
+    each = basins(few, steps=2000, along=None)
+    np.testing.assert_array_equal(found.basin_count.squeeze(), each.basin_count.squeeze())
+    named = basins(few.expand_dims(state=[3], coordinate=[4]), steps=2000)
+    np.testing.assert_array_equal(named.basin_count.squeeze(), few_found.basin_count.squeeze())
+    assert named.state.values.tolist() == [3]
+
+
+@pytest.mark.parametrize("dim", ["point", "attractor"])
+def test_a_dim_with_a_name_of_the_result(few, dim):
+    with pytest.raises(ValueError, match=f"ds has the dim {dim}, which means something else"):
+        basins(few.stack({dim: ("beta", "gamma")}), steps=2000)
+    # Of a scalar coordinate with that name nothing is left.
+    assert basins(few.assign_coords({dim: 7}), steps=2000)[dim].dims == (dim,)
+
+
+def test_at_least_one_start(few):
+    with pytest.raises(ValueError, match=r"basins: .*(at least one start|dim initial)"):
+        basins(few.isel(initial=[]))
+
+
+def test_the_steps_do_not_depend_on_the_other_points():
+    net = dmfx.SelfAttention(dmfx.weights.segments(1, 1), 32, 0.1)
+    ds = start(0.5, 2, 100, net, epsilon=[0.0, 0.1]).compute()
+    both = basins(ds, along=None)
+    assert "steps=32768" in both.attrs["history"]
+    alone = basins(ds.sel(epsilon=[0.0]), along=None)
+    assert "steps=32768" in alone.attrs["history"]
+    xr.testing.assert_equal(alone, both.sel(epsilon=[0.0]))
+    with pytest.raises(ValueError, match="steps must be a whole number of at least 2048, not 100"):
+        basins(ds.sel(epsilon=[0.0]), steps=100)
+
+
+def test_a_short_run_has_no_kind_against_its_exponent():
+    ds = start(np.linspace(1.262, 1.266, 9), 12, 20_000, chunks={"beta": 3}).compute()
+    found = basins(ds, steps=512)
+    chaotic = (found.attractor_kind == CHAOTIC).values
+    assert chaotic.any()
+    assert (found.attractor_lyapunov.values[chaotic] > 0).all()
+
+
+@pytest.mark.slow
+def test_other_processes_give_the_same_bits(few):
+    from distributed import Client, LocalCluster
+
+    lazy = few.chunk({"beta": 1})
+    calls = {"basins": {}, "classify": {"chunks": {"initial": 10}}}
+    local = {
+        name: getattr(dmfx, name)(lazy, steps=2000, **options).compute(scheduler="synchronous")
+        for name, options in calls.items()
+    }
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster),
+    ):
+        for name, options in calls.items():
+            there = getattr(dmfx, name)(lazy, steps=2000, **options).compute()
+            xr.testing.assert_identical(_without_history(there), _without_history(local[name]))
+
+
 def test_points_without_matching_are_numbered_on_their_own(few):
     alone = basins(few, steps=2000, along=None)
     assert (np.diff(alone.basin_count.squeeze().values, axis=1) <= 0).all()
@@ -252,6 +368,7 @@ def test_two_chaotic_attractors_at_one_beta():
         ({"max_attractors": 0}, ValueError, "max_attractors must be a whole number of at least 1"),
         ({"n_points": "many"}, TypeError, "n_points must be a whole number of at least 1"),
         ({"tolerance": -1.0}, ValueError, "tolerance must be a finite number above 0"),
+        ({"tolerance": 10}, ValueError, "tolerance must be at most 0.0001, as attention values are at most 1, not 10"),
         ({"link": np.nan}, ValueError, "link must be a finite number above 0"),
         ({"chunks": {"initial": 1}}, ValueError, "chunks: initial must be in one chunk"),
         ({"link": 0, "n_points": 0}, ValueError, "2 problems: n_points .*; link"),

@@ -136,6 +136,21 @@ def test_default_steps():
     found = classify(after(100, 0.5, 10.0, model=model))
     assert "steps=32768" in found.attrs["history"]
     assert found.period.item() == 32
+    # The same for a point without position, alone or beside others.
+    start = after(100, 0.5, 10.0, model=model, epsilon=[0.0, 0.1])
+    alone = classify(start.sel(epsilon=[0.0]))
+    assert "steps=32768" in alone.attrs["history"]
+    xr.testing.assert_equal(alone, classify(start).sel(epsilon=[0.0]))
+    with pytest.raises(ValueError, match="steps must be a whole number of at least 2048, not 100"):
+        classify(start.sel(epsilon=[0.0]), steps=100)
+
+
+def test_the_largest_tolerance():
+    """What is chaotic is so at the largest tolerance, too, and by all criteria."""
+    start = after(20_000, [1.3, 1.4, 2.0])
+    found = classify(start, steps=4000, tolerance=1e-4)
+    assert names(found) == ["chaotic"] * 3
+    assert (found.agree == 1).all()
 
 
 def test_points_that_failed():
@@ -178,6 +193,7 @@ def test_lazy_as_the_input():
         ({"steps": "many"}, TypeError, "steps must be a whole number"),
         ({"n": 0}, ValueError, "n must be a whole number of at least 1, not 0"),
         ({"tolerance": 0.0}, ValueError, "tolerance must be a finite number above 0"),
+        ({"tolerance": 10}, ValueError, "tolerance must be at most 0.0001, as attention values are at most 1, not 10"),
         ({"tolerance": "small"}, TypeError, "tolerance must be a finite number above 0"),
         ({"every": 0}, ValueError, "every must be a whole number of at least 1"),
         ({"chunks": {"time": 3}}, ValueError, "chunks"),
