@@ -129,7 +129,7 @@ def basins(
     link = positive(problems, "link", link)
     if states is not None:
         along = None if along == "beta" and "beta" not in states.dims else along
-        _check_dims(problems, dict(states.phase.sizes), along)
+        _check_dims(problems, states.dims, along)
     if states is None or "initial" not in states.dims:
         problems.raise_any()
     model, starts = states.model, states.phase.sizes["initial"]
@@ -176,18 +176,16 @@ def wilson(count: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
     return low, np.where(count == total, 1.0, np.minimum(middle + half, 1.0))
 
 
-def _check_dims(problems: Problems, sizes: dict[str, int], along: object) -> None:
-    if "initial" not in sizes:
+def _check_dims(problems: Problems, dims: tuple[str, ...], along: object) -> None:
+    if "initial" not in dims:
         problems.say(
-            f"ds must have the dim initial, many starts for each point, but has {', '.join(sizes) or 'no dims'}; "
+            f"ds must have the dim initial, many starts for each point, but has {', '.join(dims) or 'no dims'}; "
             "dmfx.simulate(..., initial='random', starts=100, transient=100_000, steps=1) makes one that does"
         )
-    elif sizes["initial"] == 0:
-        problems.say("ds must have at least one start along the dim initial, but has none")
     for dim in INNER:
-        if dim in sizes:
+        if dim in dims:
             problems.say(f"ds has the dim {dim}, which means something else in the result: rename it")
-    others = [dim for dim in sizes if dim != "initial"]
+    others = [dim for dim in dims if dim != "initial"]
     if along is not None and along not in others:
         problems.add("along", " or ".join(map(repr, [*others, None])), along)
 

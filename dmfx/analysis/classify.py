@@ -22,7 +22,8 @@ STEPS, PERIODS = 20_000, 1024
 LEAST_PERIODS = 64
 #: The spectrum takes what varies by less than a thousand tolerances for steady: at most a tenth of the possible range.
 LARGEST_TOLERANCE = 1e-4
-#: Steps from one orthonormalisation to the next, more than `dmfx.dynamics.exponents.EVERY`: @@@
+#: Steps from one orthonormalisation to the next. Twice `dmfx.dynamics.exponents.EVERY`, which is for whole spectra:
+#: three exponents of 37 points, L of 4 and 20, differ by at most 2e-12 nats from those of every step, and kinds not.
 FEW_EVERY = 4
 
 
@@ -105,9 +106,10 @@ def classify(
 
     Notes
     -----
-    A chaotic transient that lasts longer than the run is chaotic. A run so close to a bifurcation that its steps do not
-    bring it to its attractor is transient. The criteria look at the same run: that they agree does not make it long
-    enough.
+    A chaotic transient that lasts longer than the run is chaotic. Chaos with episodes that last a good part of the run
+    may be called transient: at β = 1.266 of the published network 1 in 1,500 runs of 20,000 steps, but 8 % of those of
+    5,000 and 16 % of those of 2,000. A run so close to a bifurcation that its steps do not bring it to its attractor
+    is transient. The criteria look at the same run: that they agree does not make it long enough.
 
     References
     ----------

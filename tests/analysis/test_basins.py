@@ -218,12 +218,13 @@ def test_labels_are_cut_after_they_were_linked():
     )
     two = basins(swapped, steps=1000, max_attractors=2).squeeze()
     assert two.basin_count.values.tolist() == [[14, 6], [8, 12]]
-    one = basins(swapped, steps=1000, max_attractors=1).squeeze()
+    one = basins(swapped, steps=1000, max_attractors=1).squeeze(["gamma", "seed"])
     assert one.basin_count.values.ravel().tolist() == [14, 8]
     assert one.basin_other.values.tolist() == [6, 12]
-    np.testing.assert_array_equal(one.attractor_of == -2, two.attractor_of == 1)
+    np.testing.assert_array_equal((one.attractor_of == -2).values, (two.attractor_of == 1).values)
     for name in ("attractor_period", "attractor_lyapunov", "attractor_points"):
         np.testing.assert_array_equal(one[name].isel(attractor=0), two[name].isel(attractor=0))
+    assert one.attractor_period.values.ravel().tolist() == [28, 28]
     alone = basins(swapped, steps=1000, max_attractors=1, along=None).squeeze()
     assert alone.basin_count.values.ravel().tolist() == [14, 12]
 
@@ -235,7 +236,7 @@ def test_one_point_without_dims(few, few_found, lazy):
     assert (found.basin_count.chunks is not None) == lazy
     assert found.basin_count.dims == ("attractor",)
     alone = basins(few.sel(beta=[1.27]), steps=2000).squeeze()
-    xr.testing.assert_equal(found.compute(), alone)
+    xr.testing.assert_equal(found.compute().drop_vars("step", errors="ignore"), alone)
     assert found.attractor.values.tolist() == list(range(8))
 
 
@@ -272,7 +273,7 @@ def test_a_dim_with_a_name_of_the_result(few, dim):
 
 
 def test_at_least_one_start(few):
-    with pytest.raises(ValueError, match=r"basins: .*(at least one start|dim initial)"):
+    with pytest.raises(ValueError, match="basins: ds has no points: its dim initial is empty"):
         basins(few.isel(initial=[]))
 
 
@@ -286,14 +287,6 @@ def test_the_steps_do_not_depend_on_the_other_points():
     xr.testing.assert_equal(alone, both.sel(epsilon=[0.0]))
     with pytest.raises(ValueError, match="steps must be a whole number of at least 2048, not 100"):
         basins(ds.sel(epsilon=[0.0]), steps=100)
-
-
-def test_a_short_run_has_no_kind_against_its_exponent():
-    ds = start(np.linspace(1.262, 1.266, 9), 12, 20_000, chunks={"beta": 3}).compute()
-    found = basins(ds, steps=512)
-    chaotic = (found.attractor_kind == CHAOTIC).values
-    assert chaotic.any()
-    assert (found.attractor_lyapunov.values[chaotic] > 0).all()
 
 
 @pytest.mark.slow

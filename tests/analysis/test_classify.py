@@ -95,6 +95,16 @@ def test_long_chaotic_transients():
     assert shorter.lyapunov.values.ravel()[0] > 0.05
 
 
+def test_stationary_chaos_is_no_transient():
+    """200 runs each: of those that are still chaotic later at most one is called transient."""
+    start = after(50_000, [1.266, 1.28, 1.4, 2.0], initial="random", starts=200)
+    first = classify(start)
+    later = classify(first, steps=40_000)
+    chaotic = later.kind == KINDS.index("chaotic")
+    assert (chaotic.sum("initial") > 150).all()
+    assert ((first.kind == KINDS.index("chaotic")) | ~chaotic).mean("initial").min() >= 0.995
+
+
 def test_drive_of_each_point():
     """Without position the period counts single steps, in a sweep over ε as well as alone."""
     epsilon = [0.0, 0.02]

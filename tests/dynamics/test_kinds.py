@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy.optimize import brentq
 
+from dmfx.dynamics.criteria import last_change
 from dmfx.dynamics.kinds import CRITERIA, find_kinds
 from dmfx.variables import KINDS
 
@@ -280,6 +281,25 @@ def test_exponents_are_those_known():
     np.testing.assert_allclose(found.lyapunov, [0.4192, -1.6232], atol=0.02)
     found = judge(Map(CIRCLES, (winding(GOLDEN, 0.9), 0.9), "quasi_periodic"))
     assert abs(found.lyapunov[0]) < 1e-7
+
+
+@pytest.mark.parametrize(("correlation", "most"), [(0.0, 0.002), (0.5, 0.01), (0.8, 0.03)])
+def test_windows_that_are_correlated_are_no_change(correlation, most):
+    """Long episodes of stationary chaos are no transient."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(1000, WINDOWS))
+    for i in range(1, WINDOWS):
+        values[:, i] = correlation * values[:, i - 1] + math.sqrt(1 - correlation**2) * values[:, i]
+    late = [2 * last_change(each[:, None], 0.0) > WINDOWS for each in values]
+    assert np.mean(late) <= most
+
+
+@pytest.mark.parametrize("at", [1, 4, 10, 16, 19])
+def test_a_change_of_the_windows_is_seen(at):
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(100, WINDOWS, 1))
+    values[:, at:] += 15
+    assert all(last_change(each, 3.0) == at for each in values)
 
 
 def spliced(family, first, second, at):
