@@ -12,7 +12,7 @@ from dmfx.plot._colours import COLOURS, sequence
 from dmfx.plot._labels import axis_label, exponent_symbol, exponent_symbol_of, fold
 from dmfx.plot._shading import Range
 
-__all__ = ["WITHIN", "exponent_range", "exponents_over", "exponents_over_time", "shown"]
+__all__ = ["WITHIN", "exponent_range", "exponents_over", "exponents_over_time", "range_over_time", "shown"]
 
 #: Standard errors on either side that hold 95 % of a normal distribution.
 WITHIN = 1.96
@@ -23,6 +23,10 @@ FEW = 60
 #: How many times as far below zero as the largest exponent reaches the axis goes, how many exponents it shows if
 #: they can be seen together, and how many times as far that may be at most.
 BELOW, SHOWN, FURTHEST = 3, 3, 12
+
+#: Exponents of single windows that spread more than so many times as far as the running estimates are cut off at
+#: these quantiles.
+SPREAD, QUANTILES = 50, (0.02, 0.98)
 
 
 def exponents_over(
@@ -46,7 +50,7 @@ def exponents_over_time(title: str, ds: xr.Dataset, y_range: Range, seen: list[b
     """Computed exponents (window, exponent): those of single windows, the running estimate, and what it ends in."""
     along = ds["window"].values.astype(float)
     x_range = min(0.0, float(along[0])), float(along[-1]) * 1.01
-    bands, lines, marks = [], [], []
+    bands, lines, marks, beyond = [], [], [], []
     for number, colour, label in _named(ds, seen):
         part = ds.isel(exponent=number)
         ends = np.array(x_range)
@@ -54,11 +58,13 @@ def exponents_over_time(title: str, ds: xr.Dataset, y_range: Range, seen: list[b
             last, error = float(part["lyapunov"]), float(part["lyapunov_error"])
             bands.append(_band(ends, np.full(2, last), np.full(2, WITHIN * error), "window", colour))
         if "finite_time_lyapunov" in ds:
-            marks.append(_marks(along, part["finite_time_lyapunov"].values, "window", colour, faint=True))
+            values = part["finite_time_lyapunov"].values
+            marks.append(_marks(along, values, "window", colour, faint=True))
+            if seen[number]:
+                beyond = _beyond(along, values, "window", colour, y_range) + beyond  # the largest on top
         lines.append(_line(along, part["lyapunov_running"].values, "window", colour, label))
-    return _framed(
-        [*bands, _zero(x_range, "window"), *marks, *lines], title, ds, "window", x_range, y_range, width, height
-    )
+    elements = [*bands, _zero(x_range, "window"), *marks, *lines, *beyond]
+    return _framed(elements, title, ds, "window", x_range, y_range, width, height)
 
 
 def exponent_range(values: xr.DataArray, lowest: float | None) -> Range:
@@ -80,6 +86,31 @@ def exponent_range(values: xr.DataArray, lowest: float | None) -> Range:
         top = lowest + (abs(lowest) or 1.0)
     room = 0.06 * (top - lowest) or 0.1
     return lowest - (room if lowest == bottom else 0.0), top + room
+
+
+def range_over_time(ds: xr.Dataset, lowest: float | None) -> Range:
+    """Vertical range of running estimates that also holds the exponents of single windows.
+
+    It is that of `exponent_range`, widened for what there is of the exponents that are mostly in it: of a run that was
+    chaotic and settled, the last windows are far below the mean. ``lowest`` stays the lower end.
+    """
+    running = ds["lyapunov_running"]
+    y_range = exponent_range(running, lowest)
+    typical = running.median("window")
+    values = running.isel(exponent=shown(typical, y_range)).values
+    dots = (
+        ds["finite_time_lyapunov"].isel(exponent=shown(typical, y_range)).values
+        if "finite_time_lyapunov" in ds
+        else values
+    )
+    values, dots = (np.r_[0.0, each[np.isfinite(each)]] for each in (values, dots))
+    ends = np.array([dots.min(), dots.max()])
+    if np.ptp(ends) > SPREAD * np.ptp(values):
+        ends = np.quantile(dots, QUANTILES)
+    bottom, top = min(ends[0], values.min()), max(ends[1], values.max())
+    room = 0.04 * (top - bottom)
+    low = y_range[0] if lowest is not None else min(y_range[0], float(bottom - room))
+    return low, max(y_range[1], float(top + room))
 
 
 def shown(values: xr.DataArray, y_range: Range) -> list[bool]:
@@ -155,6 +186,32 @@ def _marks(along: np.ndarray, values: np.ndarray, x: str, colour: str, *, faint:
     size = 4
     style = {"color": colour, "alpha": 0.45 if faint else 1.0}
     return _style.both(marks, {"size": size, "line_color": None}, {"s": (0.72 * size) ** 2, "linewidth": 0}, **style)
+
+
+def _beyond(along: np.ndarray, values: np.ndarray, x: str, colour: str, y_range: Range) -> list[Any]:
+    """Triangles at the ends of the axis, over and under which there are values."""
+    import holoviews as hv
+
+    room = 0.015 * (y_range[1] - y_range[0])
+    ends = (
+        (values < y_range[0], y_range[0] + room, "inverted_triangle", "v"),
+        (
+            values > y_range[1],
+            y_range[1] - room,
+            "triangle",
+            "^",
+        ),
+    )
+    return [
+        _style.both(
+            hv.Scatter((along[there], np.full(there.sum(), place)), x, "lyapunov"),
+            {"marker": bokeh, "size": 7, "line_color": None},
+            {"marker": matplotlib, "s": 25, "linewidth": 0},
+            color=colour,
+        )
+        for there, place, bokeh, matplotlib in ends
+        if there.any()
+    ]
 
 
 def _zero(x_range: Range, x: str) -> Any:

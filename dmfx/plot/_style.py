@@ -21,6 +21,7 @@ __all__ = [
     "load",
     "picture",
     "raster",
+    "rows_above",
 ]
 
 #: Pixels around the frame of a picture: left, right, bottom, top.
@@ -30,6 +31,8 @@ MARGINS = (98, 36, 58, 44)
 BAR, BAR_WIDTH, BAR_GAP = 84, 16, 14
 #: Pixels of another row of the legend.
 ROW = 24
+#: Pixels that Bokeh takes for it, and for the text of an empty title of a legend.
+BOKEH_ROW, BLANK = 26, 10
 #: Pixels that an entry of the legend takes beside its text, and that a letter takes.
 ENTRY, LETTER = 42, 7
 
@@ -51,12 +54,21 @@ def load() -> None:
 
 
 def frame(
-    width: int, height: int, labels: Sequence[str] = (), title: str = "", *, bar: bool = False
+    width: int, height: int, labels: Sequence[str] = (), title: str = "", *, bar: bool = False, rows: int = 1
 ) -> tuple[int, int]:
-    """Pixels of the frame inside a picture of some size, with these labels in its legend and maybe a colour bar."""
+    """Pixels of the frame inside a picture of some size, with these labels in its legend and maybe a colour bar.
+
+    There is room above it for at least ``rows`` rows.
+    """
     left, right, bottom, top = MARGINS
     inner = width - left - right - (BAR if bar else 0)
-    return inner, height - bottom - top - ROW * (_rows(labels, title, inner)[0] - 1)
+    return inner, height - bottom - top - ROW * (max(rows, _rows(labels, title, inner)[0]) - 1)
+
+
+def rows_above(width: int, height: int, labels: Sequence[str], title: str) -> tuple[int, int]:
+    """Rows that legend and title take above the frame, and those of the legend."""
+    rows, columns = _rows(labels, title, frame(width, height)[0])
+    return rows, math.ceil(len(labels) / columns)
 
 
 def _rows(labels: Sequence[str], title: str, inner: int) -> tuple[int, int]:
@@ -126,13 +138,23 @@ def colour_bar(element: Any) -> Any:
     return both(element, bokeh, {}, colorbar=True, clabel="")
 
 
-def picture(overlay: Any, width: int, height: int, title: str = "", *, bar: bool = False, **common: object) -> Any:
+def picture(
+    overlay: Any,
+    width: int,
+    height: int,
+    title: str = "",
+    *,
+    bar: bool = False,
+    above: tuple[int, int] = (1, 1),
+    **common: object,
+) -> Any:
     """Style what has a frame of its own: its size, fonts, legend and tools; ``bar`` leaves room for a colour bar.
 
+    Panels whose legends differ get frames of the same size by ``above``, the largest `rows_above` of them.
     The title is the label of the element, as HoloViews mixes up the options of panels drawn on demand.
     """
     labels = legend(overlay)
-    inner = frame(width, height, labels, title, bar=bar)
+    inner = frame(width, height, labels, title, bar=bar, rows=above[0])
     rows, columns = _rows(labels, title, inner[0])
     bokeh = {
         "frame_width": inner[0],
@@ -147,6 +169,8 @@ def picture(overlay: Any, width: int, height: int, title: str = "", *, bar: bool
             "margin": 2,
             "spacing": 18 if rows == 1 else 7,
             "background_fill_alpha": 0,
+            # Bokeh puts title and legend over each other where those of the next panel are higher.
+            **_blank(above[1] - math.ceil(len(labels) / columns)),
         },
         "backend_opts": {
             "xaxis.axis_label_text_font_style": "normal",
@@ -187,6 +211,13 @@ def picture(overlay: Any, width: int, height: int, title: str = "", *, bar: bool
     if labels:
         common["legend_limit"] = len(overlay)  # HoloViews leaves out the legend of more elements than this
     return both(overlay.relabel(title), bokeh, matplotlib, title="{label}", show_frame=True, **common)
+
+
+def _blank(rows: int) -> dict[str, object]:
+    """Options of Bokeh's legend that leave so many rows above it free: a title without text takes the room."""
+    if rows < 1:
+        return {}
+    return {"title": " ", "title_text_font_size": f"{BLANK}px", "title_standoff": BOKEH_ROW * rows - BLANK}
 
 
 def _put_power_aside(plot: Any, _element: Any) -> None:

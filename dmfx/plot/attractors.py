@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,8 @@ __all__ = ["attractors"]
 
 #: Points of all attractors of a panel that are drawn one by one; more are put into pixels.
 FEW = 6000
+#: Cells along either axis, of which a set covers some: that of fewer lies over that of more.
+CELLS = 64
 #: Attractors of fewer points than this have larger dots.
 ORBIT = 100
 
@@ -40,8 +43,8 @@ def attractors(
 ) -> Any:
     """Draw the attractors that coexist at each point of the sweep, in the plane of two attention values.
 
-    Colours are those of `dmfx.plot.basins`: the same one is the same attractor along the parameter. Attractors of few
-    states lie over those of many.
+    Colours are those of `dmfx.plot.basins`: the same one is the same attractor along the parameter. The legend of each
+    panel tells what is at its point. Attractors that cover little lie over those that cover much.
 
     Parameters
     ----------
@@ -106,10 +109,12 @@ def attractors(
         problems.say("ds has no attractors to draw: no start reached one")
         problems.raise_any()
     _style.load()
-    legend = [(attractor_text(drawn, label), attractor_colour(label)) for label in labels]
     ranges = [around(drawn["attractor_points"].sel(pattern=each).values) for each in (x, y)] if shared else None
-    draw = partial(_panel, x=x, y=y, legend=legend, labels=labels, ranges=ranges, width=width, height=height)
-    parts = panels(drawn[["attractor_points"]], "attractor", "point", "pattern")
+    parts = panels(drawn, "attractor", "point", "pattern")
+    texts = [[text for text, _ in _legend(part, _points(part, labels, x, y))] for _, part in parts]
+    rows = [_style.rows_above(width, height, each, title) for each, (title, _) in zip(texts, parts, strict=True)]
+    above = max(each for each, _ in rows), max(each for _, each in rows)
+    draw = partial(_panel, x=x, y=y, labels=labels, ranges=ranges, width=width, height=height, above=above)
     return arrange([draw(title, part) for title, part in parts], columns)
 
 
@@ -119,32 +124,35 @@ def _panel(
     *,
     x: int,
     y: int,
-    legend: list[tuple[str, str]],
     labels: list[int],
     ranges: list[Range] | None,
     width: int,
     height: int,
+    above: tuple[int, int],
 ) -> Any:
     import holoviews as hv
 
     states = ds["attractor_points"]
-    size = _style.frame(width, height, [text for text, _ in legend], title)
+    points = _points(ds, labels, x, y)
+    legend = _legend(ds, points)
+    size = _style.frame(width, height, [text for text, _ in legend], title, rows=above[0])
     dims = [f"attention {each}" + ("" if ranges else f" at {title}") for each in (x, y)]
     x_range, y_range = ranges or [around(states.sel(pattern=each).values) for each in (x, y)]
-    clouds = [(attractor_colour(label), _distinct(states.sel(attractor=label), x, y)) for label in labels]
-    clouds = sorted((cloud for cloud in clouds if len(cloud[1])), key=lambda cloud: -len(cloud[1]))
+    clouds = [(attractor_colour(label), cloud) for label, cloud in points.items()]
+    clouds = sorted(clouds, key=lambda cloud: _covered(cloud[1], x_range, y_range), reverse=True)
     style = partial(
         _style.picture,
         width=width,
         height=height,
         title=title,
+        above=above,
         xlabel=fold(overlap_label(ds, "attention", x), size[0]),
         ylabel=fold(overlap_label(ds, "attention", y), size[1]),
         xlim=x_range,
         ylim=y_range,
         xticks=5,
     )
-    keys = [_style.entry(text, colour, dims) for text, colour in legend]
+    keys = [_style.entry(text, colour, dims) for text, colour in legend] or [hv.Points([(np.nan, np.nan)], dims)]
     if sum(len(points) for _, points in clouds) <= FEW:
         dots = [
             _style.dots(hv.Points(points, dims), colour, 5 if len(points) <= ORBIT else 3) for colour, points in clouds
@@ -161,6 +169,22 @@ def _panel(
         return style(hv.Overlay([_style.raster(picture, colours, (0, len(clouds))), *keys]))
 
     return refined(draw, x_range, y_range, size)
+
+
+def _points(ds: xr.Dataset, labels: list[int], x: int, y: int) -> dict[int, np.ndarray]:
+    """The states (point, 2) of the attractors that there are at a point of the sweep."""
+    points = {label: _distinct(ds["attractor_points"].sel(attractor=label), x, y) for label in labels}
+    return {label: each for label, each in points.items() if len(each)}
+
+
+def _legend(ds: xr.Dataset, labels: Iterable[int]) -> list[tuple[str, str]]:
+    return [(attractor_text(ds, label), attractor_colour(label)) for label in labels]
+
+
+def _covered(points: np.ndarray, x_range: Range, y_range: Range) -> tuple[int, int]:
+    """How much of a picture points (point, 2) cover: cells, and if that is the same, their number."""
+    low, high = np.transpose([x_range, y_range])
+    return len(np.unique(np.floor((points - low) / (high - low) * CELLS), axis=0)), len(points)
 
 
 def _distinct(states: xr.DataArray, x: int, y: int) -> np.ndarray:

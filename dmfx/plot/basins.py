@@ -33,8 +33,8 @@ DRAWN = (
     "attractor_lyapunov",
 )
 
-#: Part of a cell that is left between bars, if they are at least so many pixels wide.
-GAP, WIDE = 0.06, 14
+#: Part of a bar that is left free, if it is at least so many pixels wide; pixels of the narrowest bar.
+GAP, WIDE, NARROWEST = 0.06, 14, 3
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ def basins(
 ) -> Any:
     """Draw the fraction of starts that reach each of the attractors that coexist, with its 95 % interval.
 
-    Over a parameter the fractions stand on each other; those of a single point, side by side. Every label has its
-    colour: the same one is the same attractor along the parameter. Starts that reached none are grey.
+    Over a parameter the fractions stand on each other, in bars as wide as the narrowest spacing; those of a single
+    point, side by side. Every label has its colour: the same one is the same attractor along the parameter. Starts that
+    reached none are grey.
 
     Parameters
     ----------
@@ -151,25 +152,38 @@ def _entries(ds: xr.Dataset) -> list[_Entry]:
 
 def _stacked(title: str, ds: xr.Dataset, *, entries: list[_Entry], x: str, width: int, height: int) -> Any:
     """Bars on each other, as wide as the cells of the sweep; an interval at the upper end of each."""
-    limits = edges(ds[x].values.astype(float))
+    along = ds[x].values.astype(float)
     inner = _style.frame(width, height, [entry.text for entry in entries], title)
-    wide = inner[0] * np.diff(limits).min() / (limits[-1] - limits[0]) >= WIDE
-    room = GAP * np.diff(limits) / 2 if wide else 0.0
+    left, right, wide = _places(along, inner[0])
+    room = GAP * (right - left) / 2 if wide else 0.0
     base = np.zeros(ds.sizes[x])
     bars, intervals = [], []
     for number, entry in enumerate(entries):
         part = _part(ds, entry)
         top = base + part["basin_fraction"].values
         seen = top > base
-        where = limits[:-1] + room, base, limits[1:] - room, top
+        where = left + room, base, right - room, top
         bars.append(_bars([each[seen] for each in where], part.isel({x: seen}), entry, x, outlined=not wide))
         if isinstance(entry.what, int):
-            # Side by side within a cell, so that intervals of small fractions do not hide each other.
-            places = limits[:-1] + np.diff(limits) * (number + 1) / (len(entries) + 1)
+            # Side by side within a bar, so that intervals of small fractions do not hide each other.
+            places = left + (right - left) * (number + 1) / (len(entries) + 1)
             intervals.append(_intervals(places, base, part, x, faint=not wide))
         base = top
-    style = {"xlabel": axis_label(ds, x), "xlim": (float(limits[0]), float(limits[-1]))}
+    style = {"xlabel": axis_label(ds, x), "xlim": (float(left[0]), float(right[-1]))}
     return _framed([*bars, *intervals, *_keys(entries, x)], title, inner, width, height, **style)
+
+
+def _places(along: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Left and right ends of bars at sorted places in so many pixels, and whether there is room for gaps between them.
+
+    All are as wide as the narrowest spacing, so that none stands for more of the parameter than another, but wide
+    enough to be seen where the next is not too close.
+    """
+    limits, narrowest = edges(along), np.diff(along).min()
+    span = along[-1] - along[0] + narrowest
+    half = max(narrowest, NARROWEST * span / pixels) / 2
+    left, right = np.maximum(along - half, limits[:-1]), np.minimum(along + half, limits[1:])
+    return left, right, bool(pixels * narrowest / span >= WIDE)
 
 
 def _side_by_side(title: str, ds: xr.Dataset, *, entries: list[_Entry], x: None, width: int, height: int) -> Any:

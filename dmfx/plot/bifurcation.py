@@ -65,6 +65,10 @@ def bifurcation(
     ``lyapunov``, the exponents stand below. If it holds neither and the parameter was carried in both directions, the
     colour says which of them visited a value.
 
+    `dmfx.classify` goes on from the end of the run, so its kinds are of what comes after it. Draw steps after that as
+    well, simulated with ``initial=kinds``: the values of a run that settles in between would have the colour of where
+    it settled, not of what they are.
+
     Parameters
     ----------
     ds

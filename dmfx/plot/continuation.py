@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,10 +13,11 @@ from dmfx import analysis
 from dmfx.analysis._labelled import pick_pattern
 from dmfx.plot import _style
 from dmfx.plot._colours import COLOURS
-from dmfx.plot._inputs import analysed, dataset, held, panels, pixels, sweep
-from dmfx.plot._labels import axis_label, coordinate_symbol, fold, kind_name, overlap_symbol
+from dmfx.plot._inputs import MOST_PANELS, analysed, dataset, held, panels, pixels, sweep
+from dmfx.plot._labels import axis_label, coordinate_symbol, fold, kind_name, overlap_symbol, panel_title
 from dmfx.plot._layout import arrange
 from dmfx.plot._shading import Range, around
+from dmfx.validation import Problems
 from dmfx.variables import BIFURCATIONS
 
 __all__ = ["continuation"]
@@ -25,6 +27,9 @@ NAMES = {"max": "largest value", "mean": "mean", "min": "smallest value"}
 
 #: Texts of solid and dashed lines.
 STABILITY = {True: "stable", False: "unstable"}
+
+#: Coordinates that say of which system a branch is, beside the dims that have several points.
+SYSTEM = ("beta", "gamma", "seed", "epsilon")
 
 #: Markers of bifurcations for Bokeh and Matplotlib.
 MARKERS = {
@@ -36,7 +41,7 @@ MARKERS = {
 
 
 def continuation(
-    ds: xr.Dataset,
+    ds: xr.Dataset | Sequence[xr.Dataset],
     *,
     pattern: int = 0,
     statistic: str = "max",
@@ -56,7 +61,8 @@ def continuation(
     Parameters
     ----------
     ds
-        What `dmfx.continuation` returned, or states on periodic orbits, which it follows first.
+        What `dmfx.continuation` returned, or states on periodic orbits, which it follows first; or several of them in a
+        list, such as branches of different periods, which are drawn together.
     pattern
         Pattern of the attention value along the vertical axis.
     statistic
@@ -64,8 +70,8 @@ def continuation(
     width, height
         Pixels of each panel.
     columns
-        Panels side by side, one for each point of the sweep. Branches from several orbits, and from several values of
-        the parameter that they follow, share one.
+        Panels side by side, one for each point of the sweep. Branches from several orbits, from several values of the
+        parameter that they follow, and from several Datasets at the same point share one.
     along, limits, step, max_points
         As of `dmfx.continuation`, with its defaults; only for orbits, which need ``limits``.
 
@@ -78,7 +84,7 @@ def continuation(
     Raises
     ------
     TypeError, ValueError
-        For wrong arguments and for more than 12 panels.
+        For wrong arguments, for several Datasets along different parameters, and for more than 12 panels.
 
     Examples
     --------
@@ -95,17 +101,66 @@ def continuation(
     ... )
     >>> [element.label for element in plot.continuation(branch) if element.label]
     ['period 4', 'stable', 'unstable', 'Neimark-Sacker']
+    >>> both = plot.continuation([branch, branch.assign(period=8)])
+    >>> [element.label for element in both if element.label][:2]
+    ['period 4', 'period 8']
     """
-    problems = dataset("plot.continuation", ds)
+    given = _listed(ds)
+    problems = Problems("plot.continuation")
     width, height = pixels(problems, width, height)
     columns = problems.count("columns", columns)
     statistic = problems.choice("statistic", statistic, NAMES)
     options = {"along": along, "limits": limits, "step": step, "max_points": max_points}
-    if "parameter" not in ds and limits is None:
+    if limits is None and any("parameter" not in each for each in given):
         problems.add(
             "limits", "the lowest and the highest value of the parameter, such as (1.0, 1.3)", None, is_type=True
         )
         problems.raise_any()
+    branches = [_branches(problems, each, pattern, statistic, options) for each in given]
+    names = dict.fromkeys(each["parameter"].attrs["along"] for each in branches)
+    if len(names) > 1:
+        problems.say(f"ds must be branches along one parameter, not {', '.join(names)}")
+        problems.raise_any()
+    (x,) = names
+    parts = _by_system(problems, branches, x)
+    if len(parts) > MOST_PANELS:
+        problems.say(f"ds has {len(parts)} sweep points in all, one panel each, and at most {MOST_PANELS} can be drawn")
+    problems.raise_any()
+
+    drawn = [each for _, panel in parts for each in panel]
+    there = [branch for each in drawn for branch in _single(each)]
+    text = f"{NAMES[statistic]} of {overlap_symbol(branches[0], 'attention', pattern)} along the orbit"
+    _style.load()
+    draw = partial(
+        _panel,
+        periods=sorted({int(branch["period"].max()) for branch in there}),
+        kinds=[name for name in MARKERS if any(_is(branch, name).any() for branch in there)],
+        x=x,
+        x_range=around(_all(drawn, "parameter"), 0.02),
+        y_range=around(_all(drawn, "value")),
+        text=text,
+        width=width,
+        height=height,
+    )
+    return arrange([draw(title, part) for title, part in parts], columns)
+
+
+def _listed(ds: object) -> list[xr.Dataset]:
+    """One Dataset or several as a list; raise if it is anything else."""
+    if isinstance(ds, (list, tuple)) and ds:
+        given = list(ds)
+        for number, each in enumerate(given):
+            if not isinstance(each, xr.Dataset):
+                problems = Problems("plot.continuation")
+                problems.add(f"ds[{number}]", "a Dataset from dmfx.continuation", each, is_type=True)
+                problems.raise_any()
+        return given
+    dataset("plot.continuation", ds)
+    return [ds]
+
+
+def _branches(problems: Problems, ds: xr.Dataset, pattern: int, statistic: str, options: dict) -> xr.Dataset:
+    """What is drawn of one Dataset, computed: the branches, with the ``value`` that goes up, NaN beyond their ends."""
     ds = analysed(problems, ds, "parameter", lambda ds, **given: analysis.continuation(ds, **given), options)
     for name in ("parameter", "unstable", "special"):
         held(problems, ds, name, "branch_point")
@@ -115,40 +170,66 @@ def continuation(
         ds = ds.assign_coords(pattern=np.arange(values.sizes["pattern"]))
     values = ds[values.name]
     pick_pattern(problems, values, pattern)
-    along = ds["parameter"].attrs.get("along")
-    if not isinstance(along, str):
+    if not isinstance(ds["parameter"].attrs.get("along"), str):
         problems.say("ds must say in the attribute 'along' of 'parameter' what that is, as dmfx.continuation does")
         problems.raise_any()
-    together = [dim for dim in ("orbit", along) if dim in ds["parameter"].dims]
-    own = ["branch_point", *together]
-    sweep(problems, values, *own, "pattern")
+    sweep(problems, values, *_own(ds), "pattern")
     problems.raise_any()
 
     names = ["parameter", "unstable", "special", "period", *(["critical_angle"] if "critical_angle" in ds else [])]
     drawn = ds[names].assign(value=values.sel(pattern=pattern)).compute()
     known = np.isfinite(drawn["value"]) & np.isfinite(drawn["parameter"])
-    drawn = drawn.assign(value=drawn["value"].where(known), parameter=drawn["parameter"].where(known))
-    period, there = xr.broadcast(drawn["period"], known.any("branch_point"))
-    periods = np.unique(period.values[there.values])
-    text = f"{NAMES[statistic]} of {overlap_symbol(ds, 'attention', pattern)} along the orbit"
-    _style.load()
-    draw = partial(
-        _panel,
-        periods=periods.astype(int).tolist(),
-        kinds=[name for name in MARKERS if (drawn["special"].where(known, 0) == BIFURCATIONS.index(name)).any()],
-        x=along,
-        x_range=around(drawn["parameter"].values, 0.02),
-        y_range=around(drawn["value"].values),
-        text=text,
-        width=width,
-        height=height,
-    )
-    return arrange([draw(title, part) for title, part in panels(drawn, *own)], columns)
+    parameter = drawn["parameter"].where(known).assign_attrs(drawn["parameter"].attrs)
+    return drawn.assign(value=drawn["value"].where(known), parameter=parameter)
+
+
+def _own(ds: xr.Dataset) -> list[str]:
+    """Dims that share a panel."""
+    together = [dim for dim in ("orbit", ds["parameter"].attrs["along"]) if dim in ds["parameter"].dims]
+    return ["branch_point", *together]
+
+
+def _by_system(problems: Problems, branches: list[xr.Dataset], along: str) -> list[tuple[str, list[xr.Dataset]]]:
+    """Branches of the same point of the sweep, and the title that tells it apart.
+
+    A coordinate that only some of them have, with one value, does not tell them apart.
+    """
+    points = [[point for _, point in panels(each, *_own(each))] for each in branches]
+    several = [dim for each in branches for dim in each.dims if dim not in _own(each) and each.sizes[dim] > 1]
+    flat = [point for part in points for point in part]
+    names = [name for name in dict.fromkeys([*several, *SYSTEM]) if name != along]
+    names = [name for name in names if all(name in point.coords and not point[name].dims for point in flat)]
+    if missing := [name for name in dict.fromkeys(several) if name not in names]:
+        problems.say(f"every Dataset of ds must have the coordinate {', '.join(map(repr, missing))}, or none")
+        problems.raise_any()
+    groups: dict[tuple, list[xr.Dataset]] = {}
+    for point in flat:
+        groups.setdefault(tuple(point[name].item() for name in names), []).append(point)
+    varying = [name for place, name in enumerate(names) if len({key[place] for key in groups}) > 1]
+    return [(panel_title(group[0], varying), group) for group in groups.values()]
+
+
+def _single(ds: xr.Dataset) -> list[xr.Dataset]:
+    """The branches of a Dataset that have any point."""
+    others = [dim for dim in ds["parameter"].dims if dim != "branch_point"]
+    branches = [
+        ds.isel(dict(zip(others, index, strict=True))) for index in np.ndindex(*(ds.sizes[dim] for dim in others))
+    ]
+    return [branch for branch in branches if branch["value"].notnull().any()]
+
+
+def _is(branch: xr.Dataset, name: str) -> np.ndarray:
+    """Which points of a branch are one sort of bifurcation."""
+    return (branch["special"].values == BIFURCATIONS.index(name)) & branch["value"].notnull().values
+
+
+def _all(parts: Iterable[xr.Dataset], name: str) -> np.ndarray:
+    return np.concatenate([part[name].values.ravel() for part in parts])
 
 
 def _panel(
     title: str,
-    ds: xr.Dataset,
+    parts: list[xr.Dataset],
     *,
     periods: list[int],
     kinds: list[str],
@@ -162,11 +243,7 @@ def _panel(
     import holoviews as hv
 
     dims = [x, text]
-    others = [dim for dim in ds["parameter"].dims if dim != "branch_point"]
-    branches = [
-        ds.isel(dict(zip(others, index, strict=True))) for index in np.ndindex(*(ds.sizes[dim] for dim in others))
-    ]
-    branches = [branch for branch in branches if branch["value"].notnull().any()]
+    branches = [branch for part in parts for branch in _single(part)]
     lines = []
     for branch in branches:
         colour = COLOURS[periods.index(int(branch["period"].max())) % len(COLOURS)]
@@ -178,7 +255,7 @@ def _panel(
         for number, period in enumerate(periods)
     ]
     keys += [_line(nothing, dims, "#606060", stable=stable, label=label) for stable, label in STABILITY.items()]
-    symbols = [_symbols(branches, name, dims, coordinate_symbol(ds, x)) for name in kinds]
+    symbols = [_symbols(branches, name, dims, coordinate_symbol(parts[0], x)) for name in kinds]
     overlay = hv.Overlay([*lines, *keys, *symbols])
     inner = _style.frame(width, height, _style.legend(overlay), title)
     return _style.picture(
@@ -186,7 +263,7 @@ def _panel(
         width,
         height,
         title,
-        xlabel=axis_label(ds.drop_vars(x, errors="ignore"), x),
+        xlabel=axis_label(parts[0].drop_vars(x, errors="ignore"), x),
         ylabel=fold(text, inner[1]),
         xlim=x_range,
         ylim=y_range,
@@ -234,7 +311,7 @@ def _symbols(branches: list[xr.Dataset], name: str, dims: list[str], symbol: str
 
     rows = {}  # by place: branches that begin at several orbits are often the same
     for branch in branches:
-        here = branch.isel(branch_point=np.flatnonzero(branch["special"].values == BIFURCATIONS.index(name)))
+        here = branch.isel(branch_point=np.flatnonzero(_is(branch, name)))
         angles = (
             here["critical_angle"].values if "critical_angle" in here else np.full(here.sizes["branch_point"], np.nan)
         )

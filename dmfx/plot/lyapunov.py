@@ -8,7 +8,7 @@ import xarray as xr
 
 from dmfx import analysis
 from dmfx.plot import _style
-from dmfx.plot._exponents import exponent_range, exponents_over, exponents_over_time, shown
+from dmfx.plot._exponents import exponent_range, exponents_over, exponents_over_time, range_over_time, shown
 from dmfx.plot._inputs import analysed, axis, dataset, default_axis, has_dims, held, panels, pixels, sweep
 from dmfx.plot._layout import arrange
 from dmfx.plot._shading import extent
@@ -46,7 +46,8 @@ def lyapunov(
         else a dim of several points, or ``"window"`` if there is only one point.
     lowest
         Lower end of the vertical axis, in nats per step. By default three times as far below zero as the largest
-        exponent is above it, so that very negative exponents do not hide those near zero.
+        exponent is above it, so that very negative exponents do not hide those near zero; over the steps, far enough
+        for the dots of every exponent that is seen. Triangles at an end of the axis stand for dots beyond it.
     width, height
         Pixels of each panel.
     columns
@@ -103,7 +104,7 @@ def lyapunov(
     drawn = result[[name for name in names if name in result]].isel(exponent=slice(n)).compute()
     _style.load()
     values = drawn["lyapunov_running" if x == "window" else "lyapunov"]
-    y_range = exponent_range(values, lowest)
+    y_range = range_over_time(drawn, lowest) if x == "window" else exponent_range(values, lowest)
     size = y_range, shown(values, y_range), width, height
     if x == "window":
         parts = panels(drawn, "window", "exponent")

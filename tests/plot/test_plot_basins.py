@@ -38,14 +38,14 @@ def test_fractions_stand_on_each_other(found, options):
     assert 0.95 < left[0] < right[0] < 1.05 < left[1] < right[1] < 1.2
     left, low, right, high = columns(second)
     assert (low, high) == ([0.6, 0.0], pytest.approx([0.9, 0.9]))
-    assert 1.2 < left[1] < right[1] < 1.4
+    assert 1.25 < left[1] < right[1] < 1.35, "as wide as the narrowest spacing"
     assert columns(none)[3] == pytest.approx([1.0, 1.0])
     colours = [options(bars)["color"] for bars in (first, second, none)]
     assert colours == [attractor_colour(0), attractor_colour(1), NOTHING]
     assert labels(overlay) == ["0: fixed (4), quasi-periodic", "1: periodic (28), chaotic", "no attractor"]
     for backend in ("bokeh", "matplotlib"):
         drawn = options(overlay, backend)
-        assert drawn["xlim"] == pytest.approx((0.95, 1.4))
+        assert drawn["xlim"] == pytest.approx((0.95, 1.35))
         assert drawn["ylim"] == (0, 1)
         assert drawn["xlabel"] == "inverse temperature β"
 
@@ -120,6 +120,19 @@ def test_many_points_have_no_gaps_between_bars(coexisting):
     np.testing.assert_allclose(right[:-1], left[1:])
 
 
+def test_uneven_points_have_equal_bars(coexisting):
+    beta = np.array([1.26, 1.262, 1.28, 1.3])
+    ds = coexisting(np.full((4, 1), 5), 10, np.ones((4, 1)), np.full((4, 1), 4), beta=beta)
+    left, _, right, _ = map(np.array, columns(elements(plot.basins(ds), "Rectangles")[0]))
+    np.testing.assert_allclose((left + right) / 2, beta)
+    np.testing.assert_allclose(right - left, 0.002 * 0.94)
+    # Two that are too close to be seen: no bar reaches over the middle to the next, and the others are seen.
+    close = ds.assign_coords(beta=[1.26, 1.260001, 1.28, 1.3])
+    left, _, right, _ = map(np.array, columns(elements(plot.basins(close), "Rectangles")[0]))
+    assert (left[1:] >= right[:-1] - 1e-12).all()
+    assert (right - left)[2:] == pytest.approx(3 * 0.04 / 766, rel=0.01)
+
+
 def test_unsorted(found):
     first, second = (plot.basins(each) for each in (found, found.isel(beta=[2, 0, 1])))
     assert columns(elements(first, "Rectangles")[0]) == columns(elements(second, "Rectangles")[0])
@@ -141,10 +154,14 @@ def test_attractors_have_the_colours_of_the_basins(found, options, titles):
     layout = plot.attractors(found, x=0, y=2)
     assert titles(layout, "bokeh") == ["β = 1", "β = 1.1", "β = 1.3"]
     present = [[0], [0, 1], [1]]
-    for panel, expected in zip(layout, present, strict=True):
+    texts = [["0: fixed (4)"], ["0: quasi-periodic", "1: periodic (28)"], ["1: chaotic"]]
+    for panel, expected, legend in zip(layout, present, texts, strict=True):
         clouds = [each for each in elements(panel, "Points") if not each.label]
-        assert [options(each)["color"] for each in clouds] == [attractor_colour(label) for label in expected]
-        assert labels(panel) == ["0: fixed (4), quasi-periodic", "1: periodic (28), chaotic"]
+        assert {options(each)["color"] for each in clouds} == {attractor_colour(label) for label in expected}
+        assert labels(panel) == legend
+    narrow = plot.attractors(found, width=300)
+    assert len({options(each)["frame_height"] for each in narrow}) == 1
+    assert ["title" in options(each)["legend_opts"] for each in narrow] == [True, False, True], "for a second row"
     points = found.attractor_points.isel(beta=2, attractor=1)
     assert np.isin(clouds[0].dimension_values(0).round(7), points.sel(pattern=0).values.round(7)).all()
     assert np.isin(clouds[0].dimension_values(1).round(7), points.sel(pattern=2).values.round(7)).all()
@@ -161,6 +178,25 @@ def test_orbits_lie_over_clouds_and_repeated_states_are_one(found, options):
     first, second, *_ = elements(plot.attractors(ds), "Points")
     assert [len(first), len(second)] == [40, 2]
     assert options(second)["color"] == attractor_colour(0)
+
+
+def test_the_smaller_of_two_sets_lies_over_the_larger(found, options):
+    ds = found.isel(beta=[1]).copy(deep=True)
+    for small in (0, 1):
+        scaled = ds.copy(deep=True)
+        scaled["attractor_points"][0, small] = scaled["attractor_points"][0, small] * 0.02
+        drawn = [each for each in elements(plot.attractors(scaled), "Points") if not each.label]
+        assert [len(each) for each in drawn] == [40, 40]
+        assert options(drawn[-1])["color"] == attractor_colour(small)
+
+
+def test_a_panel_without_attractors(found, tmp_path):
+    ds = found.copy(deep=True)
+    ds["attractor_points"][1] = np.nan
+    layout = plot.attractors(ds)
+    assert [labels(panel) for panel in layout] == [["0: fixed (4)"], [], ["1: chaotic"]]
+    assert plot.save(layout, tmp_path / "a.png").exists()
+    assert plot.save(layout, tmp_path / "a.html").exists()
 
 
 def test_many_points_are_put_into_pixels(found):

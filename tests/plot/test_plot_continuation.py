@@ -80,6 +80,46 @@ def test_branches_share_a_panel_and_periods_a_colour(branch, options, titles):
     assert titles(plot.continuation(two), "bokeh") == ["γ = 220", "γ = 300"]
 
 
+def test_branches_of_several_calls_share_a_panel(branch, options, titles):
+    first = branch.isel(orbit=[0])
+    second = branch.assign(orbit_max=branch["orbit_max"] + 1.0).isel(orbit=[1], branch_point=slice(5))
+    overlay = plot.continuation([first, second])
+    assert labels(overlay) == ["period 4", "period 8", "stable", "unstable", "fold", "Neimark-Sacker"]
+    drawn = lines(overlay)
+    assert len(drawn) == 4
+    colours = [options(each)["color"] for each in drawn]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+    low, high = options(overlay)["ylim"]
+    assert low < 0 < 1.4 < high
+    alone = plot.continuation([first])
+    assert [path(each).tolist() for each in lines(alone)[:1]] == [path(lines(overlay)[0]).tolist()]
+    # At other points of the sweep they do not mix.
+    apart = plot.continuation([first, second.assign_coords(gamma=[300.0])])
+    assert titles(apart, "bokeh") == ["γ = 220", "γ = 300"]
+    assert [len(lines(panel)) for panel in apart] == [2, 2]
+    two = xr.concat([first, first.assign_coords(gamma=[300.0])], "gamma")
+    layout = plot.continuation((two, second.isel(gamma=0)))
+    assert [len(lines(panel)) for panel in layout] == [4, 2]
+
+
+def test_bad_lists(branch, net):
+    for bad in ([], (), None):
+        with pytest.raises(TypeError, match=r"plot\.continuation: ds must be a Dataset"):
+            plot.continuation(bad)
+    with pytest.raises(TypeError, match=r"plot\.continuation: ds\[1\] must be a Dataset from dmfx.continuation"):
+        plot.continuation([branch, net])
+    other = branch.copy(deep=True)
+    other["parameter"].attrs["along"] = "gamma"
+    with pytest.raises(ValueError, match=r"ds must be branches along one parameter, not beta, gamma"):
+        plot.continuation([branch, other.isel(gamma=0)])
+    seeds = xr.concat([branch, branch], "seed").assign_coords(seed=[0, 1])
+    with pytest.raises(ValueError, match=r"every Dataset of ds must have the coordinate 'seed'"):
+        plot.continuation([branch, seeds])
+    many = [branch.assign_coords(gamma=[float(number)]) for number in range(13)]
+    with pytest.raises(ValueError, match=r"13 sweep points in all"):
+        plot.continuation(many)
+
+
 def test_statistics_and_patterns(branch, options):
     overlay = plot.continuation(branch, pattern=1, statistic="mean")
     assert options(overlay)["ylabel"] == "mean of A₁ along the orbit"

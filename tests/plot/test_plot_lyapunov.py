@@ -128,6 +128,61 @@ def test_convergence_of_several_points(spectrum, titles):
     assert not elements(plot.lyapunov(few), "Area")
 
 
+def converging(windows, **others):
+    """Exponents (window, exponent) and the running mean of them."""
+    windows = np.asarray(windows, float)
+    running = np.cumsum(windows, axis=0) / np.arange(1, len(windows) + 1)[:, None]
+    dims = ("window", "exponent")
+    return xr.Dataset(
+        {
+            "lyapunov": ("exponent", running[-1]),
+            "lyapunov_running": (dims, running),
+            "finite_time_lyapunov": (dims, windows),
+        },
+        {"window": 100 * np.arange(1, len(windows) + 1), "exponent": np.arange(windows.shape[1])},
+    )
+
+
+def triangles(overlay, options):
+    return [each for each in elements(overlay, "Scatter") if "triangle" in str(options(each).get("marker"))]
+
+
+def test_the_range_holds_every_window(options):
+    """Chaotic at first, then settled: the mean is still far above what it is on."""
+    ds = converging([[0.1]] * 30 + [[-0.9], [-1.0]])
+    low, high = options(plot.lyapunov(ds))["ylim"]
+    assert -1.2 < low < -1.0
+    assert 0.1 < high < 0.2
+    assert not triangles(plot.lyapunov(ds), options)
+    above = converging([[-0.1]] * 30 + [[0.5]])
+    assert 0.5 < options(plot.lyapunov(above))["ylim"][1] < 0.6
+
+
+def test_windows_beyond_the_range_are_marked(options):
+    ds = converging([[0.1]] * 30 + [[-0.9], [-1.0]])
+    overlay = plot.lyapunov(ds, lowest=-0.2)
+    assert options(overlay)["ylim"][0] == -0.2
+    (under,) = triangles(overlay, options)
+    assert under.dimension_values(0).tolist() == [3100, 3200]
+    assert (under.dimension_values(1) > -0.2).all()
+    # One that is out of all proportion is cut off.
+    values = np.full((200, 1), 0.1)
+    values[-1] = -500.0
+    values[-2] = 499.9
+    ds = converging(values)
+    ds["lyapunov_running"][-2:] = 0.1
+    overlay = plot.lyapunov(ds)
+    assert -1 < options(overlay)["ylim"][0] < options(overlay)["ylim"][1] < 1
+    assert [each.dimension_values(0).tolist() for each in triangles(overlay, options)] == [[20000], [19900]]
+
+
+def test_windows_of_very_negative_exponents_do_not_count(options):
+    ds = converging(np.full((20, 4), [0.1, -0.1, -0.2, -30.0]))
+    overlay = plot.lyapunov(ds)
+    assert options(overlay)["ylim"][0] > -1
+    assert not triangles(overlay, options)
+
+
 def test_panels_and_another_axis(spectrum, titles):
     two = xr.concat([spectrum([0.0, 0.1, 0.2]), spectrum([0.0, 0.1, 0.3]).assign_coords(gamma=[300.0])], "gamma")
     layout = plot.lyapunov(two)
