@@ -226,6 +226,6 @@ class DmftAccessor:
             chunks=chunks,
         )
 
-    def doubled_orbits(self, *, amplitude: float = 0.01) -> xr.Dataset:
+    def doubled_orbits(self, *, amplitude: float = 1e-3) -> xr.Dataset:
         """Orbits of twice the period next to the period doublings of a branch: see `dmfx.doubled_orbits`."""
         return analysis.doubled_orbits(self._ds, amplitude=amplitude)

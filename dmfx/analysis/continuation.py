@@ -13,7 +13,7 @@ from dmfx.dynamics.recurrences import first_return, strobes
 from dmfx.dynamics.shooting import Curve
 from dmfx.states import Output, States, StatesBlock, drive_period, go_on, states_of
 from dmfx.validation import Problems
-from dmfx.variables import BIFURCATIONS, BRANCH_ENDS
+from dmfx.variables import BIFURCATIONS, BRANCH_ENDS, STATUS
 
 __all__ = ["continuation"]
 
@@ -45,7 +45,7 @@ def continuation(
     ----------
     orbits
         States on periodic orbits: from `periodic_orbits` or `doubled_orbits`, or final states of runs that settled on
-        one.
+        one. Where the dim ``orbit`` is empty, as where `doubled_orbits` found none, so is it in the result.
     along
         The parameter p: ``"beta"``, ``"gamma"`` or ``"epsilon"``.
     limits
@@ -125,9 +125,10 @@ def continuation(
             "orbits is a branch, whose points differ in their parameter: see doubled_orbits, or pick one point"
         )
     else:
-        states = states_of(problems, orbits)
+        states = states_of(problems, _one_for_none(orbits, along, low))
     if max_period is None:
-        max_period = orbits.sizes.get("orbit_step", _MAX_PERIOD) if isinstance(orbits, xr.Dataset) else _MAX_PERIOD
+        sizes = orbits.sizes if isinstance(orbits, xr.Dataset) else {}
+        max_period = sizes.get("orbit_step", _MAX_PERIOD) or 1
     else:
         max_period = problems.count("max_period", max_period, maximum=10**5)
     if states is None:
@@ -169,7 +170,40 @@ def continuation(
         chunks=chunks,
     ).assign_coords(side=list(SIDES))
     result["parameter"].attrs |= {"along": along, "limits": [low, high]}
+    if _is_empty(orbits):
+        result = result.isel(orbit=slice(0)).assign_coords(
+            {name: coord for name, coord in orbits.coords.items() if name in (*states.coords.coords, "orbit")}
+        )
     return result
+
+
+def _is_empty(orbits: xr.Dataset) -> bool:
+    """Whether these are orbits of which there are none."""
+    attention = orbits.get("final_attention")
+    return attention is not None and attention.dtype.kind == "f" and attention.sizes.get("orbit") == 0
+
+
+def _one_for_none(orbits: xr.Dataset, along: str, low: float) -> xr.Dataset:
+    """Where the dim orbit is empty, as after `doubled_orbits` found none, one orbit that is none, for a time.
+
+    So the result has the dims, dtypes and attributes that it has for other orbits.
+    """
+    if not _is_empty(orbits):
+        return orbits
+    one = {"final_attention": np.nan, "status": STATUS.index("bad_start"), along: low}
+    names = [name for name in ("final_attention", "final_phase", "status") if name in orbits]
+
+    def filled(name: str, variable: xr.Variable) -> xr.Variable:
+        if "orbit" not in variable.dims:
+            return variable
+        sizes = variable.sizes | {"orbit": 1}
+        dtype = float if name == along else variable.dtype
+        full = xr.Variable(variable.dims, np.full(tuple(sizes.values()), one.get(name, 0), dtype))
+        return full if variable.chunks is None else full.chunk()
+
+    kept = orbits[names]
+    coords = {name: filled(name, coord.variable) for name, coord in kept.coords.items() if name != "orbit"}
+    return xr.Dataset({name: filled(name, kept[name].variable) for name in names}, coords, orbits.attrs)
 
 
 def _limits(problems: Problems, limits: object, along: str) -> tuple[float, float]:
@@ -196,9 +230,6 @@ def _check(problems: Problems, states: States, along: str, low: float, high: flo
     for dim in ("branch_point", "multiplier", "side"):
         if dim in states.dims:
             problems.say(f"orbits has the dim {dim}, which the result would have twice: select or rename it")
-    if 0 in states.phase.shape:
-        problems.say("orbits has no points: a dim has size 0")
-        problems.raise_any()
     values = states.parameters[along]
     outside = values[~((values >= low) & (values <= high))]
     if outside.size and not problems.messages:

@@ -26,12 +26,16 @@ _CRITICAL = 1e-4
 #: Difference of the parameters of equal orbits, as part of the range of the branch.
 _ALIKE = 1e-6
 #: How often the amplitude is halved.
-_MOST_TRIES = 6
+_MOST_TRIES = 12
+#: How far from the bifurcation an orbit may be, as part of the range of the parameter. At one doubling of the published
+#: network, from period 16 at β = 1.27113, the parameter goes 8e5 times the square of the amplitude, in that unit; the
+#: orbits found at 1e-3 had nothing to do with it.
+_NEAR = 0.01
 _TOLERANCE = 1e-10
 _NEEDED = ("parameter", "special", "period", "final_attention")
 
 
-def doubled_orbits(branch: xr.Dataset, *, amplitude: float = 0.01) -> xr.Dataset:
+def doubled_orbits(branch: xr.Dataset, *, amplitude: float = 1e-3) -> xr.Dataset:
     """The orbits of twice the period that begin at the period doublings of branches.
 
     Where a multiplier of an orbit of period T passes -1, an orbit of period 2T branches off along the eigenvector, on
@@ -42,21 +46,32 @@ def doubled_orbits(branch: xr.Dataset, *, amplitude: float = 0.01) -> xr.Dataset
     branch
         From `continuation`.
     amplitude
-        Distance from the orbit at the bifurcation, root mean square along the orbit. Where no orbit of twice the period
-        is found, it is halved, some times.
+        Distance from the orbit at the bifurcation, root mean square along the orbit, to begin with. Where no orbit of
+        twice the period is found whose parameter is within 1 % of the range of the branch of that at the bifurcation,
+        it is halved, up to 11 times.
 
     Returns
     -------
     xr.Dataset
         What `periodic_orbits` returns, along ``orbit`` alone: one for each period doubling, those that branches share
         once. ``beta``, ``gamma``, ``seed`` and ``epsilon`` are coordinates along it; that which the branch follows
-        has the value at which the orbit was found. To follow them: ``continuation(doubled_orbits(branch), ...)``.
-        How many there are is known only when the branch is: this function computes it.
+        has the value at which the orbit was found. To follow them: ``continuation(doubled_orbits(branch), ...)``;
+        where there are none, the result is empty, and so is that of `continuation`. How many there are is known only
+        when the branch is: this function computes it.
 
     Raises
     ------
     TypeError, ValueError
         For wrong arguments, all of them named in one message.
+
+    Notes
+    -----
+    Where orbits of twice the period live between two period doublings of one branch (a bubble), there is one next to
+    each of them: both lie on one branch, which `continuation` then follows twice.
+
+    To keep a branch of one orbit and what begins on it in one Dataset, along ``orbit``, give all points that dim:
+    ``xr.concat([branch.squeeze(), followed.drop_vars("orbit")], "orbit")``. `dmfx.plot.continuation` draws the list
+    ``[branch, followed]`` as it is.
 
     References
     ----------
@@ -158,7 +173,9 @@ def _double(curve: Curve, attention: np.ndarray, amplitude: float) -> tuple[floa
     row = np.append(np.concatenate([vector, -vector]), 0.0) / np.sqrt(2)
     for attempt in range(_MOST_TRIES):
         place = doubled.correct(twice(guess) + amplitude / 2**attempt * row, row)
-        if place is not None and not place.is_shorter and 0 <= place.at[-1] <= 1:
+        if place is None or place.is_shorter or not 0 <= place.at[-1] <= 1:
+            continue
+        if abs(place.at[-1] - guess[-1]) < _NEAR:
             return doubled.parameter(place.at), doubled.states(place.at)
     return None
 

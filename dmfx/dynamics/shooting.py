@@ -88,8 +88,12 @@ class Place:
     @property
     def halves(self) -> np.ndarray:
         """What the second half of the orbit lacks to be the first, one vector; 0 if there are no halves."""
+        return self.halves_of(self.at)
+
+    def halves_of(self, vector: np.ndarray) -> np.ndarray:
+        """The same for any place, or change of a place, of these orbits."""
         half = len(self.gaps) // 2
-        starts = self.at[:-1].reshape(self.gaps.shape)
+        starts = vector[:-1].reshape(self.gaps.shape)
         return (starts[:half] - starts[half:]).ravel() if len(starts) % 2 == 0 else np.zeros(1)
 
     @property

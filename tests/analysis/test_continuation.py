@@ -150,6 +150,88 @@ def test_doubled_orbits(net, orbits):
 def test_no_doubled_orbits(branches):
     none = doubled_orbits(branches.sel(beta=[1.2]).isel(orbit=[0]))
     assert none.sizes["orbit"] == 0
+    followed = continuation(none, limits=(1.1, 1.4), max_points=150)
+    assert dict(followed.sizes) == {"orbit": 0} | {
+        dim: size for dim, size in branches.sizes.items() if dim not in ("beta", "gamma", "seed", "orbit")
+    }
+    assert doubled_orbits(followed).sizes["orbit"] == 0
+    assert continuation(none.chunk(), limits=(1.1, 1.4))["parameter"].chunks is not None
+
+
+def test_branches_of_no_orbits_look_like_others(orbits, branches):
+    none = continuation(orbits.isel(orbit=slice(0)), limits=(1.1, 1.4), max_points=150)
+    xr.testing.assert_identical(none.drop_attrs(), branches.isel(orbit=slice(0)).drop_attrs())
+    for name, variable in branches.variables.items():
+        assert none[name].dtype == variable.dtype
+
+
+@pytest.fixture(scope="module")
+def cascade(net):
+    """The orbits of period 16, which a run carried down from large chaos comes to, and of 32, 64, ... next to them."""
+    ds = dmfx.simulate(
+        net,
+        beta=np.linspace(1.27, 1.278, 161),
+        gamma=220.0,
+        steps=1,
+        transient=10_000,
+        carry="beta",
+        direction="down",
+    ).compute()
+    branches = [continuation(ds.sel(beta=1.27), limits=(1.268, 1.276)).compute()]
+    while len(branches) < 4:
+        branches.append(continuation(doubled_orbits(branches[-1]), limits=(1.268, 1.276)))
+    return ds, branches
+
+
+def ends_of(branch):
+    return [BRANCH_ENDS[end] for end in branch["branch_end"].values.ravel()]
+
+
+def test_sharp_fold_of_period_16_is_passed(cascade):
+    _, (branch, *_) = cascade
+    assert branch["period"].item() == 16
+    assert ends_of(branch) == ["limit", "limit"]
+    (fold, low), (doubling, high) = specials(branch.squeeze())
+    assert (fold, doubling) == ("fold", "period_doubling")
+    assert abs(low - 1.2684127) < 1e-7
+    assert abs(high - 1.2711298) < 1e-7
+
+
+def test_cascade(cascade):
+    _, branches = cascade
+    previous = specials(branches[0].squeeze())[-1]
+    for k, branch in enumerate(branches[1:]):
+        assert branch["period"].values.tolist() == [32 * 2**k]
+        assert ends_of(branch) == ["half_period", "limit"]
+        born, gone = specials(branch.isel(orbit=0))
+        assert born[0] == gone[0] == "period_doubling"
+        assert abs(born[1] - previous[1]) < 1e-9
+        assert born[1] < branch["beta"].item() < born[1] + 1e-2 * 0.008
+        previous = gone
+    for amplitude in (0.01, 1e-4):
+        again = doubled_orbits(branches[0], amplitude=amplitude)
+        assert again["period"].values.tolist() == [32]
+        assert abs(again["beta"].item() - specials(branches[0].squeeze())[-1][1]) < 1e-2 * 0.008
+    whole = xr.concat([branches[0].squeeze(), *(each.drop_vars("orbit") for each in branches[1:])], "orbit")
+    assert whole["period"].values.tolist() == [16, 32, 64, 128]
+    np.testing.assert_array_equal(whole["parameter"].isel(orbit=1), branches[1]["parameter"].isel(orbit=0))
+
+
+def test_branch_never_goes_on_as_the_orbit_of_half_the_period(net, cascade):
+    ds, (_, longer, *_) = cascade
+    settled = ds.sel(beta=1.273, method="nearest")
+    for step in (0.01, 0.003):
+        branch = continuation(settled, limits=(1.268, 1.276), step=step).squeeze()
+        assert int(branch["period"]) == 32
+        assert ends_of(branch) == ["half_period", "limit"]
+        np.testing.assert_allclose(
+            [value for _, value in specials(branch)], [v for _, v in specials(longer.squeeze())], rtol=0, atol=1e-10
+        )
+        # Next to its birth, where the two orbits are closest.
+        for k in (1, 2, 3, 10, 30):
+            start = branch.isel(branch_point=k)
+            run = dmfx.simulate(net, beta=float(start["parameter"]), gamma=220.0, initial=start, steps=16)
+            assert np.abs(run["final_attention"].values.ravel() - start["final_attention"].values.ravel()).max() > 1e-8
 
 
 @pytest.mark.parametrize(("along", "limits"), [("gamma", (150.0, 300.0)), ("epsilon", (0.0, 0.1))])
@@ -284,8 +366,10 @@ def test_wrong_arguments(orbits, branches):
         continuation(orbits, limits=(1.25, 1.3))
     with pytest.raises(ValueError, match=r"3 problems: step .*max_points .*max_period"):
         continuation(orbits, limits=(1, 2), step=0, max_points=1, max_period=0)
-    with pytest.raises(ValueError, match="orbits has no points"):
-        continuation(orbits.isel(orbit=slice(0)), limits=(1, 2))
+    with pytest.raises(ValueError, match="has no points: its dim beta is empty"):
+        continuation(orbits.isel(beta=slice(0)), limits=(1, 2))
+    with pytest.raises(ValueError, match="must have the coordinate gamma"):
+        continuation(orbits.isel(gamma=0, orbit=slice(0)).drop_vars("gamma"), limits=(1, 2))
     with pytest.raises(ValueError, match="orbits is a branch"):
         continuation(branches, limits=(1, 2))
     with pytest.raises(ValueError, match="orbits has the dim multiplier"):

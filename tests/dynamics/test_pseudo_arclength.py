@@ -3,7 +3,17 @@ import pytest
 
 from dmfx.dynamics.pseudo_arclength import trace
 from dmfx.dynamics.shooting import Curve
-from tests.dynamics.textbook import CIRCLE, DELAYED, HENON, LOGISTIC, PITCHFORK, RESONANCE, B
+from tests.dynamics.textbook import (
+    CIRCLE,
+    DELAYED,
+    HENON,
+    LOGISTIC,
+    PITCHFORK,
+    RESONANCE,
+    B,
+    sharp_doubling,
+    sharp_fold,
+)
 
 
 def follow(family, state, parameter, period, limits, *, step=0.01, max_points=3000):
@@ -71,6 +81,27 @@ def test_branch_of_doubled_orbits_ends_where_they_were_born():
         root = np.sqrt((r - 3) * (r + 1))
         assert min(abs(x - (r + 1 + root) / (2 * r)), abs(x - (r + 1 - root) / (2 * r))) < 1e-12
         np.testing.assert_allclose(visit.multipliers, 4 + 2 * r - r**2, atol=1e-12)
+
+
+@pytest.mark.parametrize("bend", [1.0, 1e4, 1e5, 1e6, 1e8, 1e10])
+@pytest.mark.parametrize("step", [0.1, 0.01])
+def test_doubled_orbits_end_where_they_were_born_however_sharp_the_branch(bend, step):
+    branch = follow(sharp_doubling(bend), np.sqrt(0.5 / bend), 0.5, 2, (-0.5, 0.8), step=step)
+    assert branch.ends == ("half_period", "limit")
+    assert_specials(branch, [("period_doubling", 0.0)], atol=1e-9)
+    assert branch.visits[0].special == "period_doubling"
+    # It never goes on as the orbit of half the period, which is 0 at every p.
+    for visit in branch.visits[1:]:
+        np.testing.assert_allclose(abs(visit.state[0]), np.sqrt(visit.parameter / bend), atol=1e-9)
+        assert abs(visit.state[0]) > 1e-8
+
+
+@pytest.mark.parametrize("bend", [1.0, 1e3, 1e6])
+def test_sharp_fold_is_passed(bend):
+    branch = follow(sharp_fold(bend), np.sqrt(0.5 / bend), 0.5, 1, (-0.5, 0.8))
+    assert branch.ends == ("limit", "limit")
+    assert ("fold", 0.0) in [(name, round(value, 9) + 0.0) for name, value in specials(branch)]
+    assert branch.visits[0].state[0] * branch.visits[-1].state[0] < 0
 
 
 def test_fixed_points_of_the_henon_map():

@@ -73,6 +73,20 @@ CIRCLE = one_dimensional(
 PITCHFORK = one_dimensional(lambda x, p: (1 + p) * x - x**3, lambda x, p: 1 + p - 3 * x**2, lambda x, p: x + 0 * p)
 
 
+def sharp_doubling(bend):
+    """x' = -(1 + p) x + c x³: its orbits of period 2 are ±√(p / c), which p hardly moves where c is large."""
+    return one_dimensional(
+        lambda x, p: -(1 + p) * x + bend * x**3, lambda x, p: -(1 + p) + 3 * bend * x**2, lambda x, p: -x
+    )
+
+
+def sharp_fold(bend):
+    """x' = x + 0.3 (p - c x²): its fixed points are ±√(p / c)."""
+    return one_dimensional(
+        lambda x, p: x + 0.3 * (p - bend * x**2), lambda x, p: 1 - 0.6 * bend * x + 0 * p, lambda x, p: 0.3 + 0 * p
+    )
+
+
 def _resonance(x, p):
     z, turn = x[:, 0] + 1j * x[:, 1], np.exp(1j * (2 * np.pi / 3 + p))
     return z, z.conj(), turn, 1.2 - abs(z) ** 2
