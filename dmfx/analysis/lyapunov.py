@@ -72,7 +72,7 @@ def lyapunov(
 
     Notes
     -----
-    A step costs about 4 + 1.5 n times what it costs in `dmfx.simulate`, at M = 3 and L = 4.
+    A step costs about 2 + 2 n times what it costs in `dmfx.simulate`, at M = 3 and L = 4.
 
     References
     ----------
