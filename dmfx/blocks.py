@@ -190,7 +190,8 @@ def _advance(
 
     if block.measurement is None:
         return *run(points, transient=block.transient, steps=block.steps, record=block.record), ()
-    from dmfx.kernels.survey import new_sums, schedule
+    from dmfx.kernels.schedule import schedule
+    from dmfx.kernels.survey import new_sums
     from dmfx.kernels.tangent import Sums, advance
 
     n, total, align, every, windows = (
@@ -224,7 +225,8 @@ def _summary(
     measurement: Measurement, measured: tuple[np.ndarray, ...], status: np.ndarray
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     from dmfx.dynamics.exponents import summarise
-    from dmfx.kernels.survey import exponents, schedule
+    from dmfx.kernels.schedule import schedule
+    from dmfx.kernels.survey import exponents
     from dmfx.kernels.tangent import Sums
 
     sums = Sums(*measured)

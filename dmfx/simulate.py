@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 import warnings
@@ -22,7 +21,7 @@ from dmfx.starts import FromRun, Start, align, parse_initial
 from dmfx.tasks import build_arrays
 from dmfx.validation import Problems
 from dmfx.variables import OVERLAPS, describe_dataset
-from dmfx.version import versions
+from dmfx.version import history_line, versions
 from dmfx.weights import MATRICES
 
 __all__ = ["simulate"]
@@ -258,20 +257,18 @@ def simulate(
         arguments["lyapunov"] = measurement.n
     if carry is not None:
         arguments |= {"carry": carry, "direction": direction}
-    ds.attrs = provenance(model, "dmfx.simulate", arguments)
+    ds.attrs = provenance(model, "simulate", arguments)
     return describe_dataset(ds)
 
 
 def provenance(model: SelfAttention, function: str, arguments: dict[str, object]) -> dict[str, object]:
     """Global attributes of a Dataset that was computed: model, versions, arguments (CF conventions)."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    called = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return {
         "Conventions": "CF-1.11",
         "title": "Mean-field dynamics of a self-attention network",
         "source": f"dmfx {versions()['dmfx']}, {type(model).__name__}, mean field (N → ∞)",
         "references": REFERENCES,
-        "history": f"{now} {function}({called})",
+        "history": history_line(function, arguments),
         "dmfx_model": model.to_json(),
         "dmfx_versions": json.dumps(versions()),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ from dmfx.models.start import STATE_DIMS, context_of
 from dmfx.tasks import views
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
-from dmfx.version import versions
+from dmfx.version import history_line, versions
 
 __all__ = ["Output", "States", "StatesBlock", "drive_period", "go_on", "state_outputs", "states_of"]
 
@@ -275,9 +274,7 @@ def go_on(
         _Call(function, states.model, dict(options), last),
         last,
     )
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    called = ", ".join(f"{name}={value!r}" for name, value in options.items())
-    history = f"{states.attrs.get('history', '')}\n{now} {problems.call}({called})".strip()
+    history = f"{states.attrs.get('history', '')}\n{history_line(problems.call, options)}".strip()
     # A scalar coordinate that was left by selecting one exponent, say, would clash with the new dim.
     stale = [name for name in states.coords.coords if name in inner and name not in sizes]
     ds = xr.Dataset(

@@ -1,11 +1,13 @@
-"""The installed version, for provenance."""
+"""Provenance: the installed versions, and the line of the history that a call leaves."""
 
 from __future__ import annotations
 
+import datetime
 import functools
+from collections.abc import Mapping
 from importlib import metadata
 
-__all__ = ["dmfx_version", "versions"]
+__all__ = ["dmfx_version", "history_line", "versions"]
 
 
 @functools.cache
@@ -28,3 +30,10 @@ def versions() -> dict[str, str]:
     """Versions of dmfx and of the packages that a result depends on."""
     packages = ("numpy", "numba", "llvmlite", "xarray", "dask", "distributed")
     return {"dmfx": dmfx_version()} | {name: metadata.version(name) for name in packages}
+
+
+def history_line(function: str, arguments: Mapping[str, object]) -> str:
+    """What the attribute ``history`` says of a call, with the time (CF conventions)."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    called = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f"{now} dmfx.{function}({called})"

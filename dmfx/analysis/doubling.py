@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 import numpy as np
 import xarray as xr
 
@@ -18,6 +16,7 @@ from dmfx.models.start import STATE_DIMS
 from dmfx.states import PARAMETERS, StatesBlock, drive_period
 from dmfx.validation import Problems
 from dmfx.variables import BIFURCATIONS, STATUS, describe_dataset
+from dmfx.version import history_line
 
 __all__ = ["doubled_orbits"]
 
@@ -113,7 +112,7 @@ def doubled_orbits(branch: xr.Dataset, *, amplitude: float = 1e-3) -> xr.Dataset
     # The points with the parameter at which their orbits were found, and those orbits solved for once more.
     block = StatesBlock(block.model, *(array[[i for i, _, _ in found]] for array in block[1:]))
     block = block._replace(**{along: np.array([parameter for _, parameter, _ in found], dtype=float)})
-    return _dataset(branch, block, [orbit for _, _, orbit in found], along, f"amplitude={amplitude}")
+    return _dataset(branch, block, [orbit for _, _, orbit in found], along, amplitude)
 
 
 def _doublings(branch: xr.Dataset, along: str) -> tuple[StatesBlock, np.ndarray]:
@@ -180,7 +179,9 @@ def _double(curve: Curve, attention: np.ndarray, amplitude: float) -> tuple[floa
     return None
 
 
-def _dataset(branch: xr.Dataset, block: StatesBlock, orbits: list[np.ndarray], along: str, call: str) -> xr.Dataset:
+def _dataset(
+    branch: xr.Dataset, block: StatesBlock, orbits: list[np.ndarray], along: str, amplitude: float
+) -> xr.Dataset:
     """The orbits, solved for once more at their parameters, along the dim orbit as from `periodic_orbits`."""
     lags, patterns = block.attention.shape[1:]
     cycles: list[list[Cycle]] = []
@@ -204,6 +205,6 @@ def _dataset(branch: xr.Dataset, block: StatesBlock, orbits: list[np.ndarray], a
     ds["status"] = ("orbit", np.full(len(kept), STATUS.index("ok"), dtype=np.int8))
     ds = ds.assign_coords({dim: np.arange(size) for dim, size in ds.sizes.items()})
     ds = ds.assign_coords({name: ("orbit", getattr(block, name)[kept]) for name in PARAMETERS})
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    ds.attrs["history"] = f"{branch.attrs.get('history', '')}\n{now} doubled_orbits({call})".strip()
+    line = history_line("doubled_orbits", {"amplitude": amplitude})
+    ds.attrs["history"] = f"{branch.attrs.get('history', '')}\n{line}".strip()
     return describe_dataset(ds)

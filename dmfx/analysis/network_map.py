@@ -43,7 +43,7 @@ class NetworkMap:
         self, states: np.ndarray, parameters: np.ndarray, points: np.ndarray, steps: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """F^T and its derivative; see `dmfx.dynamics.newton.Family`."""
-        from dmfx.kernels.tangent import jacobian
+        from dmfx.kernels.jacobian import jacobian
 
         result = jacobian(self._at(states, parameters, points), steps=steps)
         return result.final_attention.reshape(states.shape), result.matrix

@@ -192,7 +192,7 @@ def _averages(states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @functools.lru_cache(maxsize=16)
 def _bump(length: int) -> np.ndarray:
     """Smooth weights exp(-1/(u(1-u))) of relative times u, of sum 1."""
-    from dmfx.kernels.survey import smooth_weight
+    from dmfx.kernels.schedule import smooth_weight
 
     weight = smooth_weight((np.arange(length) + 0.5) / length)
     return weight / weight.sum()

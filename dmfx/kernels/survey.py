@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from dmfx.kernels.schedule import Schedule, schedule
 from dmfx.kernels.self_attention import Points
-from dmfx.kernels.tangent import Schedule, Sums, advance
+from dmfx.kernels.tangent import Sums, advance
 
-__all__ = ["Survey", "exponents", "new_sums", "schedule", "smooth_weight", "survey"]
-
-
-def smooth_weight(u: np.ndarray) -> np.ndarray:
-    """Weight exp(-1/(u(1-u))) of relative times u, 0 < u < 1: averages with it converge fast on a torus.
-
-    References
-    ----------
-    .. [1] Das, Saiki, Sander & Yorke, *Quantitative quasiperiodicity*, Nonlinearity 30, 4111 (2017).
-    """
-    return np.exp(-1 / (u * (1 - u)))
-
-
-@lru_cache(maxsize=4)
-def schedule(transient: int, steps: int, every: int, windows: int) -> Schedule:
-    """Plan a measurement over ``steps`` steps behind ``transient`` steps that turn the vectors into place."""
-    edges = transient + np.round(np.linspace(0, steps, windows + 1)).astype(np.int64)
-    bounds = [0, *edges] if transient else list(edges)
-    starts = np.concatenate([np.arange(a, b, every) for a, b in itertools.pairwise(bounds)])
-    stops = np.append(starts[1:], transient + steps)
-    middle = edges[windows // 2]
-    window = np.searchsorted(edges, starts, side="right") - 1
-    measured = window >= 0
-    half = np.where(measured, starts >= middle, 2)
-    weight = np.zeros(len(starts))
-    for number, (low, high) in enumerate(((transient, middle), (middle, transient + steps))):
-        inside = half == number
-        u = ((starts[inside] + stops[inside]) / 2 - low) / max(high - low, 1)
-        bump = smooth_weight(u)
-        weight[inside] = bump / max((bump * (stops[inside] - starts[inside])).sum(), np.finfo(float).tiny)
-    unmeasured = windows + 2
-    return Schedule(
-        ends=stops - 1,
-        window=np.where(measured, window, unmeasured),
-        half=np.where(measured, windows + half, unmeasured),
-        weight=weight,
-        lengths=np.diff(edges),
-        measured_from=transient,
-    )
+__all__ = ["Survey", "exponents", "new_sums", "survey"]
 
 
 def new_sums(n_points: int, n: int, context_size: int, n_patterns: int, windows: int) -> Sums:

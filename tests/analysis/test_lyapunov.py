@@ -69,6 +69,28 @@ def test_what_rounding_hides_is_nan_with_a_name(net):
     assert np.isfinite(found["final_attention"]).all()
 
 
+def test_what_doubles_resolve_of_a_strongly_contracting_orbit(net):
+    # The orbit of period 32 at this β, of which runs 659 and 664 of the published files are neighbours; found by coming
+    # down in β. Exponents by its multipliers in 400 digits, the last three -6.8229, -7.3068, -7.7584: no program sees
+    # those whose numbers have sixteen.
+    exact = [-5.0e-4, -6.57e-2, -8.04e-2, -1.2665, -1.6526, -1.8891, -3.8840, -4.1262, -4.6885]
+    beta = np.linspace(1.273, 1.278, 4001)[659]
+    way = np.linspace(beta, 1.2762, 12)
+    down = {"carry": "beta", "direction": "down", "initial": "random", "starts": 16}
+    ds = dmfx.simulate(net, beta=way, gamma=220.0, steps=1, transient=50_000, **down).isel(beta=[0]).compute()
+    kinds = dmfx.classify(ds)
+    on_it = kinds.isel(initial=np.flatnonzero(kinds["period"].values.ravel() == 32)[:4])
+    assert on_it.sizes["initial"] > 0
+    # Made orthonormal at every step, nine are always resolved; every second step, it depends on where the steps fall.
+    for every, least in ((1, 9), (2, 6)):
+        found = dmfx.lyapunov(on_it, steps=60_000, transient=2_000, every=every)["lyapunov"].values.reshape(-1, 12)
+        known = np.isfinite(found).sum(axis=1)
+        assert (known >= least).all()
+        assert (known <= 9).all()
+        error = np.abs(found[:, :9] - exact)
+        assert (error[np.isfinite(error)] < 5e-4).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "resolved"), [(658, 12), (659, 9), (664, 9)])
 def test_published_files_from_their_own_last_context(net, number, resolved):

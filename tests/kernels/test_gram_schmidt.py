@@ -17,6 +17,7 @@ def follow(work, jacobians, size, n, steps, every, one):
     image = n * size
     lengths = image + size
     sums = lengths + n
+    weighted = sums + n
     for t in range(steps):
         for i in range(n):
             for a in range(size):
@@ -28,19 +29,21 @@ def follow(work, jacobians, size, n, steps, every, one):
                 store(work, i * size + a, load(work, image + a))
         if (t + 1) % every == 0:
             orthonormalise(work, 0, n, one, size, one - 1, lengths)
-            add_logs(work, lengths, n, 1.0, sums)
+            add_logs(work, lengths, n, sums, weighted, 0.5)
 
 
 def exponents(jacobians, n, every=1):
     """Exponents of the cocycle of Jacobians (step, lane, size, size), shape (lane, n), and the final frame."""
     steps, _, size, _ = jacobians.shape
-    work = workspace(n * size + size + 2 * n)
+    work = workspace(n * size + size + 3 * n)
     work[:] = 0.0
     start = np.linalg.qr(np.random.default_rng(1).standard_normal((size, size)))[0][:, :n].T
     work[: n * size] = start.reshape(-1, 1)
     rows = np.ascontiguousarray(np.moveaxis(jacobians, 1, -1)).ravel()
     follow(work.reshape(-1), rows, size, n, steps, every, 1)
-    return work[n * size + size + n :].T / steps, work[: n * size].reshape(n, size, WIDTH)
+    logs = work[n * size + size + n :].reshape(2, n, WIDTH)
+    np.testing.assert_allclose(logs[1], logs[0] / 2, rtol=1e-12, atol=1e-300)
+    return logs[0].T / steps, work[: n * size].reshape(n, size, WIDTH)
 
 
 def same_in_all_lanes(matrices):

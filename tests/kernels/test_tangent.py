@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dmfx.kernels.jacobian import jacobian
+from dmfx.kernels.schedule import Schedule, schedule
 from dmfx.kernels.self_attention import RECORDABLE, run
-from dmfx.kernels.survey import new_sums, schedule, survey
-from dmfx.kernels.tangent import Schedule, advance, jacobian
+from dmfx.kernels.survey import new_sums, survey
+from dmfx.kernels.tangent import advance
 from tests import oracle
 from tests.kernels.test_self_attention import draw
 
