@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dmfx.kernels.schedule import Schedule
-from dmfx.kernels.self_attention import Points
+from dmfx.kernels.state import Points
 from dmfx.kernels.tangent import Sums, advance
 
 __all__ = ["Jacobian", "jacobian"]

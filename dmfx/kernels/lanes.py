@@ -28,6 +28,7 @@ __all__ = [
     "WIDTH",
     "any_above",
     "blocks",
+    "ceil",
     "choose",
     "exp",
     "fma",
@@ -107,6 +108,14 @@ def _fma(builder, a, b, c):
     if function is None:
         function = ir.Function(builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), name)
     return builder.call(function, [a, b, c])
+
+
+def _call_unary(builder, operation, x):
+    name = f"llvm.{operation}.v{WIDTH}f64"
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(_FLOATS, [_FLOATS]), name)
+    return builder.call(function, [x])
 
 
 def _row_pointer(context, builder, workspace, row):
@@ -224,11 +233,17 @@ def sqrt(typing_context, x):
     """Square root, correctly rounded; NaN below zero."""
 
     def codegen(context, builder, signature, args):
-        name = f"llvm.sqrt.v{WIDTH}f64"
-        function = builder.module.globals.get(name)
-        if function is None:
-            function = ir.Function(builder.module, ir.FunctionType(_FLOATS, [_FLOATS]), name)
-        return builder.call(function, [args[0]])
+        return _call_unary(builder, "sqrt", args[0])
+
+    return _LANES(_LANES), codegen
+
+
+@intrinsic
+def ceil(typing_context, x):
+    """The next whole number that is not below x."""
+
+    def codegen(context, builder, signature, args):
+        return _call_unary(builder, "ceil", args[0])
 
     return _LANES(_LANES), codegen
 

@@ -1,15 +1,16 @@
-"""The mean-field map of self-attention, for many sweep points at once.
+"""The map of self-attention, of infinitely many spins or of finitely many, for many sweep points at once.
 
 State of a point: the last L tokens, each as its key and value overlaps, which never change as the token ages. They
 stand in a ring of L slots; token t has slot ``t mod L``, and so has the attention value A(t) that it computes. One
 step makes one token, whatever L is.
 
-Source: [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-18 in the limit of many spins.
+The tokens in a starting context are made from its attention values; with the noise of their own times, so that a finite
+network goes on from a context and a clock as if it had never stopped.
+
+Source: [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-18; in the limit of many spins, or eqs. 4-8.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,101 +24,15 @@ from dmfx.kernels.lanes import (
     load,
     maximum,
     splat,
-    spread,
     store,
     tanh,
     workspace,
 )
 from dmfx.kernels.settings import INNER, OPTIONS
+from dmfx.kernels.state import BUFFERED, Points, context, fill, layout, places
+from dmfx.kernels.thermal_noise import fill_noise, noise_rows, noisy_spins
 
-__all__ = [
-    "BUFFERED",
-    "RECORDABLE",
-    "Points",
-    "Rows",
-    "attend",
-    "context",
-    "copy_out",
-    "fill",
-    "layout",
-    "make_token",
-    "needs_output",
-    "places",
-    "record_step",
-    "run",
-]
-
-#: What `run` can record at each step, in the order of its workspace rows.
-RECORDABLE = ("m_o_semantic", "m_o", "m_v", "m_q", "m_k", "attention")
-
-# Steps recorded before they are copied out. Writing each step straight into (point, step, pattern) touches WIDTH
-# distant cache lines a step, which collide in the cache when the number of steps is a power of two.
-BUFFERED = 64
-
-
-class Points(NamedTuple):
-    """What distinguishes the sweep points of one call.
-
-    Attributes
-    ----------
-    beta, gamma, epsilon
-        Inverse temperature, attention strength and weight of the position, shape (point,).
-    realisation
-        Number of the point's realisation of the weights among those given, shape (point,).
-    field
-        Output weights w^o of the local field, shape (realisation, pattern, column).
-    overlap
-        p_j w^α, shape (realisation, matrix, pattern, column), matrices in the order o, v, q, k.
-    drive
-        Position term P^α(φ) at every phase φ, without ε, shape (realisation, phase, matrix, pattern).
-    attention
-        Attention values of the starting context, shape (point, lag, pattern), lag 0 newest.
-    phase
-        Phase of the next token, shape (point,).
-    token
-        None to start from a full context. Otherwise the overlaps of one token that no attention made, shape
-        (point, matrix, pattern), from which the context grows; ``attention`` then counts at lag 0 only.
-    """
-
-    beta: np.ndarray
-    gamma: np.ndarray
-    epsilon: np.ndarray
-    realisation: np.ndarray
-    field: np.ndarray
-    overlap: np.ndarray
-    drive: np.ndarray
-    attention: np.ndarray
-    phase: np.ndarray
-    token: np.ndarray | None
-
-
-class Rows(NamedTuple):
-    """First row of each quantity in the workspace of one block."""
-
-    beta: int
-    gamma: int
-    retained: int  # 1 - ε
-    drive: int  # ε P: (slot, matrix, pattern)
-    field: int  # w^o: (column, pattern)
-    overlap: int  # p w^α: (pattern, column, matrix)
-    spins: int  # s: (column)
-    semantic: int  # m^o without position: (pattern)
-    output: int  # m^o: (pattern)
-    query: int  # m^q: (pattern)
-    key: int  # m^k: (slot, pattern)
-    value: int  # m^v: (slot, pattern)
-    attention: int  # A: (slot, pattern)
-    weight: int  # softmax weights: (slot)
-    buffer: int  # recorded: (variable, step, pattern)
-    end: int
-
-
-def layout(n_patterns: int, context_size: int, n_columns: int, n_recorded: int) -> Rows:
-    """Lay out the workspace of one block."""
-    m, lags, j = n_patterns, context_size, n_columns
-    sizes = (1, 1, 1, lags * 4 * m, j * m, m * j * 4, j, m, m, m, lags * m, lags * m, lags * m, lags)
-    starts = np.concatenate([[0], np.cumsum((*sizes, BUFFERED * n_recorded * m))])
-    return Rows(*(int(s) for s in starts))
+__all__ = ["attend", "copy_out", "make_token", "needs_output", "record_step", "run"]
 
 
 @njit(**INNER)
@@ -198,10 +113,16 @@ def attend(work, rows, n_patterns, context_size, slot, tokens):
 
 
 @njit(**INNER)
-def make_token(work, rows, n_patterns, context_size, n_columns, slot):
-    """The token of a slot, from the attention value of the slot before it."""
+def make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, time):
+    """The token of a slot, from the attention value of the slot before it.
+
+    ``noise`` is None for the mean field, for which Numba compiles the other branch away.
+    """
     newest = slot - 1 if slot > 0 else context_size - 1
-    mean_spins(work, rows, n_patterns, n_columns, newest)
+    if noise is None:
+        mean_spins(work, rows, n_patterns, n_columns, newest)
+    else:
+        noisy_spins(work, rows, noise, n_patterns, n_columns, newest, time)
     overlaps(work, rows, n_patterns, n_columns, slot)
 
 
@@ -240,7 +161,9 @@ def copy_out(work, rows, n_patterns, n_recorded, n_steps, out, first_point, firs
 
 
 @njit(**OPTIONS)
-def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transient, steps, recorded, out, first_point):
+def _advance(
+    work, rows, noise, n_patterns, context_size, n_columns, from_token, transient, steps, recorded, out, first_point
+):
     """Run one block: ``transient`` steps unrecorded, then ``steps`` into ``out``.
 
     ``recorded`` has, for every recorded variable, its first row and the rows from one slot to the next (0 for what
@@ -250,7 +173,7 @@ def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transi
     if not from_token:
         # The tokens at lags 1 ... L-1, made from the attention values before the newest.
         for d in range(context_size - 1, 0, -1):
-            make_token(work, rows, n_patterns, context_size, n_columns, context_size - d)
+            make_token(work, rows, noise, n_patterns, context_size, n_columns, context_size - d, -d)
         tokens = context_size - 1
     n_recorded = len(recorded)
     with_output = needs_output(rows, recorded)
@@ -258,7 +181,7 @@ def _advance(work, rows, n_patterns, context_size, n_columns, from_token, transi
     slot = -1
     for t in range(transient + steps):
         slot = slot + 1 if slot + 1 < context_size else 0
-        make_token(work, rows, n_patterns, context_size, n_columns, slot)
+        make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, t)
         tokens = min(tokens + 1, context_size)
         attend(work, rows, n_patterns, context_size, slot, tokens)
         if t < transient or n_recorded == 0:
@@ -302,13 +225,18 @@ def run(
     out = np.empty((len(record), n_points, steps, n_patterns))
     flat_out = out.reshape(len(record), n_points, steps * n_patterns)
     final_attention = np.empty((n_points, context_size, n_patterns))
-    work = workspace(rows.end)
+    noise = noise_rows(rows.end, points)
+    work = workspace(rows.end if noise is None else noise.end)
     for block in range(blocks(n_points)):
-        fill(work, rows, points, lanes_of(block, n_points))
+        lanes = lanes_of(block, n_points)
+        fill(work, rows, points, lanes)
+        if noise is not None:
+            fill_noise(work, noise, points, lanes)
         first = block * WIDTH
         slot = _advance(
             work.reshape(-1),
             rows,
+            noise,
             n_patterns,
             context_size,
             n_columns,
@@ -322,46 +250,3 @@ def run(
         final_attention[first : first + WIDTH] = context(work, rows, n_patterns, slot)[: n_points - first]
     final_phase = (points.phase + transient + steps) % context_size
     return out, final_attention, final_phase
-
-
-def places(rows: Rows, n_patterns: int, record: tuple[str, ...]) -> np.ndarray:
-    """First row of every recorded variable, and the rows from one slot to the next."""
-    known = {
-        "m_o_semantic": (rows.semantic, 0),
-        "m_o": (rows.output, 0),
-        "m_v": (rows.value, n_patterns),
-        "m_q": (rows.query, 0),
-        "m_k": (rows.key, n_patterns),
-        "attention": (rows.attention, n_patterns),
-    }
-    return np.array([known[name] for name in record], dtype=np.intp).reshape(-1, 2)
-
-
-def context(work: np.ndarray, rows: Rows, n_patterns: int, slot: int) -> np.ndarray:
-    """Attention values of a block's points after the step in this slot, shape (lane, lag, pattern), newest first."""
-    ring = work[rows.attention : rows.weight].reshape(-1, n_patterns, WIDTH)
-    return np.moveaxis(np.roll(ring, -1 - slot, axis=0)[::-1], -1, 0)
-
-
-def fill(work: np.ndarray, rows: Rows, points: Points, lanes: np.ndarray) -> None:
-    """Write the parameters, weights and start of a block's points into its workspace."""
-    context_size, n_patterns = points.attention.shape[1:]
-    realisation = points.realisation[lanes]
-    epsilon = points.epsilon[lanes]
-    work[:] = np.nan
-    work[rows.beta] = points.beta[lanes]
-    work[rows.gamma] = points.gamma[lanes] / np.sqrt(n_patterns)
-    work[rows.retained] = 1.0 - epsilon
-    # The slot of a token is its time mod L, counted from the first step of this call; its phase runs ahead of it.
-    phases = (points.phase[lanes, None] + np.arange(context_size)) % context_size
-    drive = points.drive[realisation[:, None], phases].reshape(WIDTH, -1)
-    work[rows.drive : rows.field] = spread(epsilon[:, None] * drive)
-    work[rows.field : rows.overlap] = spread(points.field[realisation].transpose(0, 2, 1))
-    work[rows.overlap : rows.spins] = spread(points.overlap[realisation].transpose(0, 2, 3, 1))
-    # The start ends at t = -1: lag d stands in slot L-1-d.
-    work[rows.attention : rows.weight] = spread(points.attention[lanes, ::-1])
-    if points.token is not None:
-        token = points.token[lanes]
-        last = slice((context_size - 1) * n_patterns, context_size * n_patterns)
-        work[rows.value : rows.attention][last] = spread(token[:, 1])
-        work[rows.key : rows.value][last] = spread(token[:, 3])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dmfx.kernels.schedule import Schedule, schedule
-from dmfx.kernels.self_attention import Points
+from dmfx.kernels.state import Points, later
 from dmfx.kernels.tangent import Sums, advance
 
 __all__ = ["Survey", "exponents", "new_sums", "survey"]
@@ -94,7 +94,7 @@ def survey(
     plan = schedule(transient, steps, every, windows)
     sums = new_sums(n_points, n, context_size, n_patterns, windows)
     _, attention, sums = advance(points, sums, plan, first=0, steps=transient)
-    points = points._replace(attention=attention, phase=(points.phase + transient) % context_size)
+    points = later(points, attention, transient)
     record = () if stride is None else ("attention",)
     strobes, attention, sums = advance(
         points, sums, plan, first=transient, steps=steps, record=record, stride=stride or 1

@@ -16,21 +16,11 @@ from numba import njit
 from dmfx.kernels.gram_schmidt import add_logs, orthonormalise
 from dmfx.kernels.lanes import WIDTH, blocks, lanes_of, spread, workspace
 from dmfx.kernels.schedule import Schedule
-from dmfx.kernels.self_attention import (
-    BUFFERED,
-    Points,
-    attend,
-    context,
-    copy_out,
-    fill,
-    layout,
-    make_token,
-    needs_output,
-    places,
-    record_step,
-)
+from dmfx.kernels.self_attention import attend, copy_out, make_token, needs_output, record_step
 from dmfx.kernels.settings import OPTIONS
+from dmfx.kernels.state import BUFFERED, Points, context, fill, layout, places
 from dmfx.kernels.tangent_map import add_determinant, shares, slopes, step, tangent_layout, tokens
+from dmfx.kernels.thermal_noise import fill_noise, noise_rows
 
 __all__ = ["Sums", "advance"]
 
@@ -40,6 +30,7 @@ def _advance(
     work,
     rows,
     tangent,
+    noise,
     n_patterns,
     context_size,
     n_columns,
@@ -64,8 +55,8 @@ def _advance(
     """
     for d in range(context_size - 1, 0, -1):
         slot = context_size - d
-        make_token(work, rows, n_patterns, context_size, n_columns, slot)
-        slopes(work, rows, tangent, n_columns, slot)
+        make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, -d)
+        slopes(work, rows, tangent, noise, n_columns, slot)
         tokens(work, rows, tangent, n_patterns, context_size, n_columns, n_vectors, slot, False)
     n_recorded = len(recorded)
     with_output = needs_output(rows, recorded)
@@ -73,9 +64,9 @@ def _advance(
     slot = -1
     for t in range(steps):
         slot = slot + 1 if slot + 1 < context_size else 0
-        make_token(work, rows, n_patterns, context_size, n_columns, slot)
+        make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, t)
         attend(work, rows, n_patterns, context_size, slot, context_size)
-        slopes(work, rows, tangent, n_columns, slot)
+        slopes(work, rows, tangent, noise, n_columns, slot)
         shares(work, rows, tangent, n_patterns, context_size, slot)
         step(work, rows, tangent, n_patterns, context_size, n_columns, n_vectors, slot)
         if t >= determinant_from:
@@ -162,12 +153,15 @@ def advance(
     out = np.empty((len(record), n_points, steps // stride, n_patterns))
     final_attention = np.empty((n_points, context_size, n_patterns))
     new = Sums(*(np.empty(part.shape) for part in sums))
-    work = workspace(tangent.end)
+    noise = noise_rows(tangent.end, points)
+    work = workspace(tangent.end if noise is None else noise.end)
     for block in range(blocks(n_points)):
         lanes = lanes_of(block, n_points)
         kept = slice(block * WIDTH, min((block + 1) * WIDTH, n_points))
         count = kept.stop - kept.start
         fill(work, rows, points, lanes)
+        if noise is not None:
+            fill_noise(work, noise, points, lanes)
         # The start ends at t = -1: lag d stands in slot L-1-d.
         work[tangent.frame : tangent.value] = spread(sums.frame[lanes, :, ::-1])
         work[tangent.sums : tangent.determinant] = spread(sums.logs[lanes])
@@ -176,6 +170,7 @@ def advance(
             work.reshape(-1),
             rows,
             tangent,
+            noise,
             n_patterns,
             context_size,
             n_columns,

@@ -52,12 +52,20 @@ def tangent_layout(first: int, m: int, lags: int, columns: int, vectors: int, wi
 
 
 @njit(**INNER)
-def slopes(work, rows, tangent, n_columns, slot):
-    """The derivative of the mean spins in a token, times 1 - ε, by its local fields."""
+def slopes(work, rows, tangent, noise, n_columns, slot):
+    """The derivative of the mean spins in a token, times 1 - ε, by its local fields.
+
+    In a finite network it is that of the quantile of the same uniform number. A spin moves by β (1 - t s) δh where t is
+    the mean and s what was drawn: the Gaussian part of the noise has the width √(1 - t²), which changes with t; what
+    is left out is of order 1/n_j.
+    """
     beta = load(work, rows.retained) * load(work, rows.beta)
     for j in range(n_columns):
         s = load(work, rows.spins + j)
-        store(work, tangent.slope + slot * n_columns + j, beta * (splat(1.0) - s * s))
+        t = s
+        if noise is not None:
+            t = load(work, noise.mean + j)
+        store(work, tangent.slope + slot * n_columns + j, beta * (splat(1.0) - t * s))
 
 
 @njit(**INNER)

@@ -14,8 +14,9 @@ from dmfx.models import published
 from dmfx.models.start import Context, Token, parse_start, start_from_spec
 from dmfx.validation import Problems, real_numbers
 from dmfx.weights import MATRICES, Ensemble, ensemble_from_spec
+from dmfx.weights.apportion import apportion
 from dmfx.weights.columns import parse_given
-from dmfx.weights.streams import POSITION_STREAM, generator
+from dmfx.weights.streams import POSITION_STREAM, TOKEN_STREAM, generator
 
 __all__ = ["Realisation", "SelfAttention"]
 
@@ -37,12 +38,26 @@ class Realisation(NamedTuple):
         Weights of the position bits, shape (matrix, pattern, bit).
     drive
         Position term P^α_a(φ) without ε, shape (phase, matrix, pattern).
+    fraction
+        p, shape (column,).
+    spins
+        n_j, number of spins of each column type, shape (column,), whole numbers as floats; infinite in the mean field.
     """
 
     field: np.ndarray
     overlap: np.ndarray
     position: np.ndarray
     drive: np.ndarray
+    fraction: np.ndarray
+    spins: np.ndarray
+
+    def of_size(self, size: float) -> Realisation:
+        """The network of N spins with these weights: n_j / N in place of the fractions; itself for N = ∞."""
+        if size == np.inf:
+            return self
+        spins = apportion(self.fraction, int(size))
+        share = np.divide(spins, size * self.fraction, out=np.zeros_like(spins), where=self.fraction > 0)
+        return self._replace(overlap=self.overlap * share, fraction=spins / size, spins=spins)
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -166,13 +181,24 @@ class SelfAttention:
         if position is None:
             shape = (4, self.n_patterns, n_bits(self.context_size))
             position = 2.0 * generator(seed, POSITION_STREAM).integers(0, 2, shape) - 1.0
-        return Realisation(types.field, types.overlap, position, position_drive(position, self.context_size))
+        drive = position_drive(position, self.context_size)
+        infinite = np.full(len(types.fraction), np.inf)
+        return Realisation(types.field, types.overlap, position, drive, types.fraction, infinite)
 
-    def token_overlaps(self, seed: int, token: Token, epsilon: float) -> np.ndarray:
-        """Overlaps m^α of a start token at phase 0, shape (matrix, pattern)."""
-        real = self.realisation(seed)
+    def token_overlaps(self, seed: int, token: Token, epsilon: float, size: float = np.inf) -> np.ndarray:
+        """Overlaps m^α of a start token at phase 0, in a network of N spins, shape (matrix, pattern)."""
+        real = self.realisation(seed).of_size(size)
         given = token.spins is not None
         spins = self.weights.spins_by_type(np.array(token.spins)) if given else real.field[token.pattern]
+        return (1 - epsilon) * (real.overlap * spins).sum(axis=-1) + epsilon * real.drive[0]
+
+    def random_token_overlaps(self, seed: int, number: int, epsilon: float, size: float = np.inf) -> np.ndarray:
+        """Overlaps m^α of the token with this number whose spins are random, of order N^(-1/2)."""
+        real = self.realisation(seed).of_size(size)
+        spins = np.zeros(len(real.fraction))
+        if size < np.inf:
+            up = generator(seed, TOKEN_STREAM, number, int(size)).binomial(real.spins.astype(np.int64), 0.5)
+            spins = np.divide(2 * up - real.spins, real.spins, out=spins, where=real.spins > 0)
         return (1 - epsilon) * (real.overlap * spins).sum(axis=-1) + epsilon * real.drive[0]
 
     def with_epsilon(self, epsilon: float) -> SelfAttention:

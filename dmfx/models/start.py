@@ -136,7 +136,8 @@ def context_of(
     Returns
     -------
     xr.Dataset
-        ``final_attention`` (..., context, pattern), lag 0 and pattern 0 first, and ``final_phase``, 0 if it has none.
+        ``final_attention`` (..., context, pattern), lag 0 and pattern 0 first; ``final_phase`` and ``noise_step``, 0 if
+        it has none.
     """
     if "final_attention" not in ds:
         problems.say(
@@ -159,11 +160,13 @@ def context_of(
                 order[dim] = np.argsort(labels)
     if attention.dtype.kind not in "iuf":
         problems.say(f"{argument}: final_attention must be real numbers, not of dtype {attention.dtype}")
-    phase = ds["final_phase"] if "final_phase" in ds else xr.DataArray(0)
-    if phase.dtype.kind not in "iu":
-        problems.say(f"{argument}: final_phase must be whole numbers, not of dtype {phase.dtype}")
-    if set(phase.dims) - (set(attention.dims) - set(STATE_DIMS)):
-        problems.say(f"{argument}: final_phase has dims that final_attention lacks")
+    numbers = {}
+    for name in ("final_phase", "noise_step"):
+        numbers[name] = ds[name] if name in ds else xr.DataArray(0)
+        if numbers[name].dtype.kind not in "iu":
+            problems.say(f"{argument}: {name} must be whole numbers, not of dtype {numbers[name].dtype}")
+        if set(numbers[name].dims) - (set(attention.dims) - set(STATE_DIMS)):
+            problems.say(f"{argument}: {name} has dims that final_attention lacks")
     if len(problems.messages) > known:
         return None
-    return xr.Dataset({"final_attention": attention.isel(order), "final_phase": phase})
+    return xr.Dataset({"final_attention": attention.isel(order)} | numbers)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["POSITION_STREAM", "START_STREAM", "WEIGHT_STREAM", "generator"]
+__all__ = ["POSITION_STREAM", "START_STREAM", "TOKEN_STREAM", "WEIGHT_STREAM", "generator"]
 
-WEIGHT_STREAM, POSITION_STREAM, START_STREAM = 0, 1, 2
+WEIGHT_STREAM, POSITION_STREAM, START_STREAM, TOKEN_STREAM = 0, 1, 2, 3
 
 
 def generator(seed: int, stream: int, *more: int) -> np.random.Generator:
