@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dmfx import variables
+from dmfx.finite_size import noise_keys
 from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import Context
-from dmfx.starts import RandomContexts, Start, random_context
+from dmfx.points import by_noise, points_at
+from dmfx.starts import RandomContexts, RandomTokens, Start, random_context
 
 if TYPE_CHECKING:
-    from dmfx.kernels.self_attention import Points
+    from dmfx.kernels.state import Points
 
-__all__ = ["STATUS", "Block", "Carry", "Measurement", "points_at", "run_block"]
+__all__ = ["STATUS", "Block", "Carry", "Measurement", "run_block"]
 
 #: Values of the variable ``status``.
 STATUS = {name: value for value, name in enumerate(variables.STATUS)}
@@ -87,6 +89,10 @@ class Block(NamedTuple):
         Steps of the run that were kept in chunks before this one.
     carry
         How the points follow each other, if they do.
+    size, replica
+        Number of spins and realisation of the noise of the points, unless they are dims.
+    common_noise
+        Dims along which points share their noise.
     """
 
     axes: dict[str, np.ndarray]
@@ -97,6 +103,9 @@ class Block(NamedTuple):
     measurement: Measurement | None = None
     before: int = 0
     carry: Carry | None = None
+    size: float = np.inf
+    replica: int = 0
+    common_noise: tuple[str, ...] = ()
 
 
 class _State(NamedTuple):
@@ -104,10 +113,20 @@ class _State(NamedTuple):
 
     attention: np.ndarray
     phase: np.ndarray
+    clock: np.ndarray
     status: np.ndarray | None = None
     frame: np.ndarray | None = None
     logs: np.ndarray | None = None
     determinant: np.ndarray | None = None
+
+    def flat(self, shape: tuple[int, ...]) -> _State:
+        """The same by point, every sweep dim of full size."""
+        parts = (None if part is None else np.broadcast_to(part, (*shape, *part.shape[len(shape) :])) for part in self)
+        return _State(*(None if part is None else part.reshape(-1, *part.shape[len(shape) :]) for part in parts))
+
+    def take(self, points: np.ndarray) -> _State:
+        """Some of the points of a flat state."""
+        return _State(*(None if part is None else part[points] for part in self))
 
 
 def run_block(model: SelfAttention, block: Block, *state: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -120,14 +139,14 @@ def run_block(model: SelfAttention, block: Block, *state: np.ndarray) -> tuple[n
     block
         The chunk.
     *state
-        None to start as the block says. Contexts to start from, dims (sweep..., context, pattern), and phases
-        (sweep...), sweep dims of full size or 1. If this chunk goes on in time from another, also that one's status
-        and measurement. If it is carried on, those of the chunk before along the carried dim.
+        None to start as the block says. Contexts to start from, dims (sweep..., context, pattern), phases and clocks of
+        the noise (sweep...), sweep dims of full size or 1. If this chunk goes on in time from another, also that one's
+        status and measurement. If it is carried on, those of the chunk before along the carried dim.
 
     Returns
     -------
     tuple
-        The recorded variables, dims (sweep..., step, pattern); final attention, final phase and status. With a
+        The recorded variables, dims (sweep..., step, pattern); final attention, final phase, clock and status. With a
         measurement, then its state if there are steps to come, or the summary of the exponents if there are none.
     """
     given = _State(*state) if state else None
@@ -142,7 +161,7 @@ def run_block(model: SelfAttention, block: Block, *state: np.ndarray) -> tuple[n
     for i in order:
         one = block._replace(axes=block.axes | {block.carry.dim: labels[i : i + 1]})
         results[i] = _run(model, one, given)
-        given = _State(*results[i][len(block.record) : len(block.record) + 2])
+        given = _State(*results[i][len(block.record) : len(block.record) + 3])
     return tuple(np.concatenate(parts, axis) for parts in zip(*(results[i] for i in sorted(results)), strict=True))
 
 
@@ -156,41 +175,61 @@ def _run(model: SelfAttention, block: Block, given: _State | None) -> tuple[np.n
     shape = tuple(len(labels) for labels in block.axes.values())
     n_points = int(np.prod(shape))
     along = np.indices(shape).reshape(len(shape), n_points)
-    label = {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
-    epsilon = label.get("epsilon", np.full(n_points, model.epsilon))
+    label = {
+        "epsilon": np.full(n_points, model.epsilon),
+        "size": np.full(n_points, block.size),
+        "replica": np.full(n_points, block.replica),
+    } | {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
     token = None
     if given is None:
         with np.errstate(over="ignore", invalid="ignore"):  # a point that overflows is told by its status
-            attention, phase, token = _starts(model, block.start, label, epsilon)
+            attention, phase, token = _starts(model, block.start, label)
+        given = _State(attention, phase, np.zeros(n_points, dtype=np.int64))
     else:
-        lags = (model.context_size, model.n_patterns)
-        attention = np.broadcast_to(given.attention, (*shape, *lags)).reshape(n_points, *lags)
-        phase = np.broadcast_to(given.phase, shape).reshape(n_points)
-    points = points_at(
-        model, label["beta"], label["gamma"], label["seed"], epsilon, attention, phase.astype(np.int64), token
-    )
-    recorded, final_attention, final_phase, measured = _advance(points, block, given)
-    started = np.isfinite(attention[:, 0] if token is not None else attention.reshape(n_points, -1)).all(axis=1)
+        given = given.flat(shape)
+    key = noise_keys(label, block.common_noise) if np.isfinite(label["size"]).any() else None
+
+    def advance(which: np.ndarray | slice) -> tuple[np.ndarray, ...]:
+        state = given.take(which)
+        points = points_at(
+            model,
+            *(label[name][which] for name in ("beta", "gamma", "seed", "epsilon")),
+            state.attention,
+            state.phase,
+            None if token is None else token[which],
+            size=label["size"][which],
+            key=None if key is None else key[which],
+            clock=state.clock,
+        )
+        return _advance(points, block, state)
+
+    results = by_noise(label["size"], advance)
+    n_recorded = len(block.record)
+    recorded, final_attention, measured = results[:n_recorded], results[n_recorded], results[n_recorded + 1 :]
+    first = given.attention if token is None else given.attention[:, :1]
+    started = np.isfinite(first).all(axis=(1, 2))
     finished = np.isfinite(final_attention[:, 0]).all(axis=1)
     status = np.where(finished, STATUS["ok"], np.where(started, STATUS["diverged"], STATUS["bad_start"]))
-    if given is not None and given.status is not None:
-        status = np.where(given.status.ravel() == STATUS["ok"], status, given.status.ravel())
+    if given.status is not None:
+        status = np.where(given.status == STATUS["ok"], status, given.status)
     measurement = block.measurement
     if measurement is not None and block.before + block.steps == measurement.steps:
         measured, status = _summary(measurement, measured, status)
-    results = (*recorded, final_attention, final_phase, status.astype(np.int8), *measured)
-    return tuple(result.reshape(*shape, *result.shape[1:]) for result in results)
+    made = block.transient + block.steps
+    phase = (given.phase.astype(np.int64) + made) % model.context_size
+    state = (final_attention, phase, given.clock + made, status.astype(np.int8))
+    return tuple(result.reshape(*shape, *result.shape[1:]) for result in (*recorded, *state, *measured))
 
 
-def _advance(
-    points: Points, block: Block, given: _State | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
-    """Recorded variables, final attention, final phase and the state of the measurement."""
+def _advance(points: Points, block: Block, given: _State) -> tuple[np.ndarray, ...]:
+    """The recorded variables, the final attention and the state of the measurement, each (point, ...)."""
     from dmfx.kernels.self_attention import run
 
     if block.measurement is None:
-        return *run(points, transient=block.transient, steps=block.steps, record=block.record), ()
+        recorded, attention, _ = run(points, transient=block.transient, steps=block.steps, record=block.record)
+        return (*recorded, attention)
     from dmfx.kernels.schedule import schedule
+    from dmfx.kernels.state import later
     from dmfx.kernels.survey import new_sums
     from dmfx.kernels.tangent import Sums, advance
 
@@ -201,24 +240,20 @@ def _advance(
         block.measurement.every,
         block.measurement.windows,
     )
-    n_points, context_size, n_patterns = points.attention.shape
     plan = schedule(align, total, every, windows)
-    phase = points.phase
-    if given is None or given.frame is None:
+    if given.frame is None:
         before = block.transient - align
-        _, attention, phase = run(points, transient=before, steps=0)
-        points = points._replace(attention=attention, phase=phase, token=None)
-        sums = new_sums(n_points, n, context_size, n_patterns, windows)
+        _, attention, _ = run(points, transient=before, steps=0)
+        points = later(points, attention, before)
+        sums = new_sums(*points.attention.shape[:1], n, *points.attention.shape[1:], windows)
         _, attention, sums = advance(points, sums, plan, first=0, steps=align)
-        phase = (phase + align) % context_size
-        points = points._replace(attention=attention, phase=phase)
+        points = later(points, attention, align)
     else:
-        parts = (given.frame, given.logs, given.determinant)
-        sums = Sums(*(part.reshape(n_points, *part.shape[given.phase.ndim :]) for part in parts))
+        sums = Sums(given.frame, given.logs, given.determinant)
     recorded, attention, sums = advance(
         points, sums, plan, first=align + block.before, steps=block.steps, record=block.record
     )
-    return recorded, attention, (phase + block.steps) % context_size, tuple(sums)
+    return (*recorded, attention, *sums)
 
 
 def _summary(
@@ -236,57 +271,32 @@ def _summary(
     return summarise(found["finite_time"], found["lengths"], found["log_determinant"], status, size)
 
 
-def points_at(
-    model: SelfAttention,
-    beta: np.ndarray,
-    gamma: np.ndarray,
-    seed: np.ndarray,
-    epsilon: np.ndarray,
-    attention: np.ndarray,
-    phase: np.ndarray,
-    token: np.ndarray | None = None,
-) -> Points:
-    """What the kernels take: parameters and starts by point, shape (point, ...), with the weights of every seed."""
-    from dmfx.kernels.self_attention import Points
-
-    seeds, realisation = np.unique(seed, return_inverse=True)
-    drawn = [model.realisation(int(number)) for number in seeds]
-    return Points(
-        beta=beta,
-        gamma=gamma,
-        epsilon=epsilon,
-        realisation=realisation,
-        field=np.stack([real.field for real in drawn]),
-        overlap=np.stack([real.overlap for real in drawn]),
-        drive=np.stack([real.drive for real in drawn]),
-        attention=attention,
-        phase=phase % model.context_size,
-        token=token,
-    )
-
-
 def _starts(
-    model: SelfAttention, start: Start, label: Mapping[str, np.ndarray], epsilon: np.ndarray
+    model: SelfAttention, start: Start, label: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Attention values, phases and first tokens of the points of a chunk."""
-    n_points = len(epsilon)
+    n_points = len(label["seed"])
     shape = (n_points, model.context_size, model.n_patterns)
     if isinstance(start, Context):
         return np.broadcast_to(start.attention, shape), np.full(n_points, start.phase), None
     if isinstance(start, RandomContexts):
-        pairs, which = _distinct(label["seed"], label["initial"])
-        contexts = np.stack([random_context(seed, number, *shape[1:]) for seed, number in pairs])
-        return contexts[which], np.zeros(n_points), None
+        starts, which = _distinct(label["seed"], label["initial"])
+        contexts = np.stack([random_context(seed, number, *shape[1:]) for seed, number in starts])
+        return contexts[which], np.zeros(n_points, dtype=np.int64), None
     # Attention to a context of one token is its value overlap.
-    pairs, which = _distinct(label["seed"], epsilon)
-    token = np.stack([model.token_overlaps(seed, start, e) for seed, e in pairs])[which]
+    if isinstance(start, RandomTokens):
+        starts, which = _distinct(label["seed"], label["initial"], label["epsilon"], label["size"])
+        token = np.stack([model.random_token_overlaps(*values) for values in starts])[which]
+    else:
+        starts, which = _distinct(label["seed"], label["epsilon"], label["size"])
+        token = np.stack([model.token_overlaps(seed, start, *values) for seed, *values in starts])[which]
     attention = np.full(shape, np.nan)
     attention[:, 0] = token[:, 1]
-    return attention, np.full(n_points, 1), token
+    return attention, np.ones(n_points, dtype=np.int64), token
 
 
-def _distinct(seed: np.ndarray, other: np.ndarray) -> tuple[list[tuple], np.ndarray]:
-    """Distinct pairs among the points, and which of them each point has."""
-    number = {pair: i for i, pair in enumerate(dict.fromkeys(zip(seed.tolist(), other.tolist(), strict=True)))}
-    which = [number[pair] for pair in zip(seed.tolist(), other.tolist(), strict=True)]
-    return list(number), np.array(which)
+def _distinct(*labels: np.ndarray) -> tuple[list[tuple], np.ndarray]:
+    """Distinct combinations among the points, and which of them each point has."""
+    combinations = list(zip(*(values.tolist() for values in labels), strict=True))
+    number = {combination: i for i, combination in enumerate(dict.fromkeys(combinations))}
+    return list(number), np.array([number[combination] for combination in combinations])

@@ -10,7 +10,7 @@ from dask.array.core import normalize_chunks
 
 from dmfx.validation import Problems
 
-__all__ = ["chunks_by_cost", "default_chunks", "parse_chunks", "step_cost", "tangent_cost"]
+__all__ = ["chunks_by_cost", "default_chunks", "noise_cost", "parse_chunks", "step_cost", "tangent_cost"]
 
 #: Long enough to outweigh the few milliseconds that a scheduler spends on a task, short enough to see it advance.
 TARGET_SECONDS = 2.0
@@ -27,6 +27,11 @@ def step_cost(n_patterns: int, context_size: int, n_columns: int) -> float:
     transcendental = n_columns + context_size
     products = 5 * n_columns * n_patterns + 2 * context_size * n_patterns
     return 1.2e-9 * transcendental + 0.12e-9 * products
+
+
+def noise_cost(n_columns: int) -> float:
+    """Estimated seconds by which the noise of a finite network makes a step of one point longer."""
+    return 8e-9 * n_columns
 
 
 def tangent_cost(n_patterns: int, context_size: int, n_columns: int, n_vectors: int) -> float:

@@ -12,15 +12,16 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from dmfx.blocks import Measurement
-from dmfx.chunking import LANES, default_chunks, parse_chunks, step_cost, tangent_cost
+from dmfx.arguments import parse_carry, parse_lyapunov, parse_noise, parse_variables
+from dmfx.chunking import LANES, default_chunks, noise_cost, parse_chunks, step_cost, tangent_cost
 from dmfx.dynamics import exponents
+from dmfx.finite_size import parse_common_noise
 from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
-from dmfx.starts import FromRun, Start, align, parse_initial
+from dmfx.starts import FromRun, RandomTokens, align, parse_initial
 from dmfx.tasks import build_arrays
 from dmfx.validation import Problems
-from dmfx.variables import OVERLAPS, describe_dataset
+from dmfx.variables import describe_dataset
 from dmfx.version import history_line, versions
 from dmfx.weights import MATRICES
 
@@ -28,12 +29,11 @@ __all__ = ["simulate"]
 
 #: Steps that one run keeps; the coordinate ``step`` alone is then 0.8 GB.
 MOST_STEPS = 10**8
-#: Steps of the transient in which tangent vectors turn into the directions of the exponents.
-ALIGN = 1000
 DESCRIPTIONS = {
     "Token": "a token",
     "Context": "a context",
     "RandomContexts": "random contexts",
+    "RandomTokens": "tokens of random spins",
     "FromRun": "contexts of another Dataset",
 }
 REFERENCES = (
@@ -50,6 +50,9 @@ def simulate(
     steps: int,
     transient: int = 0,
     epsilon: float | Sequence[float] | np.ndarray | None = None,
+    size: float | Sequence[float] | np.ndarray | None = None,
+    replica: int | Sequence[int] | np.ndarray | None = None,
+    common_noise: Sequence[str] | str = (),
     initial: xr.Dataset | str | int | Sequence[float] | np.ndarray | None = None,
     starts: int | None = None,
     variables: Sequence[str] | str = ("m_o_semantic", "attention"),
@@ -58,7 +61,7 @@ def simulate(
     direction: str | None = None,
     chunks: object = "auto",
 ) -> xr.Dataset:
-    """Run the mean-field dynamics over a sweep.
+    """Run the dynamics over a sweep: in the mean field, or of networks of finite size.
 
     Returns at once: every variable is a Dask array, computed by batched kernels on whatever scheduler is active
     (threads, or the `distributed.Client` there is).
@@ -79,12 +82,27 @@ def simulate(
         Steps to discard before.
     epsilon
         ε, weight of the position, from 0 to 1. None is the model's; a 1-D array adds the dim ``epsilon``.
+    size
+        N, number of spins, from 1 to 2^53; ``np.inf`` is the mean field, as is None. A 1-D array adds the dim ``size``.
+        A step of a finite network draws one binomial number for each column type, which is exact, and costs about three
+        steps of the mean field, whatever N is. The types get whole numbers of spins by largest remainders, and the
+        overlaps are those of these spins; weights of N independent random columns are ``dmfx.weights.random(M, N)`` at
+        size N, at a cost that grows with the number of distinct columns. Of weights that are known by their
+        correlations, each spin has the mean weight of its type.
+    replica
+        Realisations of the thermal noise of finite networks, numbers from 0 on; None is 0. A 1-D array adds the dim
+        ``replica``.
+    common_noise
+        Dims along which points share their noise, such as ``"initial"``, to see whether they come together. By default
+        the noise of every point is its own. It depends on the coordinates of the point alone.
     initial
         Where runs start. None: the model's ``start``. A Dataset with ``final_attention`` (…, context, pattern;
         context 0 is the newest) and ``final_phase``: at the end of another run, or at a context built by hand; its
-        sweep dims are matched by label, or broadcast if of size 1. ``"random"``: ``starts`` contexts with values
-        uniform in [-1, 1], along the dim ``initial``. An integer: from the token that is this output pattern. An
-        array: from a token of given spins by column.
+        sweep dims are matched by label, or broadcast if of size 1. A finite network draws the tokens of the context
+        from its attention values: with the noise that made them, if ``noise_step`` is there and the coordinates are
+        the same. ``"random"``: ``starts`` contexts with values uniform in [-1, 1], along the dim ``initial``.
+        ``"random_token"``: as many tokens of random spins, for finite networks. An integer: from the token that is
+        this output pattern. An array: from a token of given spins by column.
     starts
         Number of random starts.
     variables
@@ -106,12 +124,13 @@ def simulate(
     Returns
     -------
     xr.Dataset
-        Dims (beta, gamma, seed, [epsilon, direction, initial, ...], step, pattern); ``step`` counts from the start of
-        this run, its transient included. Beside the variables asked for: ``final_attention`` and ``final_phase``, from
-        which a run continues exactly; ``status`` by point; the weights by ``seed``; with ``lyapunov``, also what
-        `dmfx.lyapunov` returns. Step t has the token made from attention A(t-1), its overlaps m(t), and the attention
-        A(t) that it computes. A run from a token can go on once its context has filled, after L - 1 steps; before
-        that, ``final_attention`` has NaN at the lags that are missing.
+        Dims (beta, gamma, seed, [epsilon, size, replica, direction, initial, ...], step, pattern); ``step`` counts from
+        the start of this run, its transient included. Beside the variables asked for: ``final_attention``,
+        ``final_phase`` and, with ``size``, ``noise_step``, from which a run continues exactly; ``status`` by point; the
+        weights by ``seed``; with ``lyapunov``, also what `dmfx.lyapunov` returns. Step t has the token made from
+        attention A(t-1), its overlaps m(t), and the attention A(t) that it computes. A run from a token can go on once
+        its context has filled, after L - 1 steps; before that, ``final_attention`` has NaN at the lags that are
+        missing.
 
     Raises
     ------
@@ -120,7 +139,7 @@ def simulate(
 
     References
     ----------
-    .. [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-18.
+    .. [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-18; of finite networks, eqs. 4-8.
 
     Examples
     --------
@@ -130,6 +149,12 @@ def simulate(
     ('beta', 'gamma', 'seed', 'step', 'pattern')
     >>> float(abs(ds.m_o_semantic.sel(beta=0.5)).max()) < 1
     True
+
+    Twenty networks of 1,000 spins, twenty of 10^9, and the mean field:
+
+    >>> ds = dmfx.simulate(net, beta=1.2, gamma=220.0, size=[1e3, 1e9, np.inf], replica=range(20), steps=8)
+    >>> ds.m_o_semantic.sizes["size"], ds.m_o_semantic.sizes["replica"]
+    (3, 20)
     """
     problems = Problems("simulate")
     if not isinstance(model, SelfAttention):
@@ -148,21 +173,25 @@ def simulate(
             model = model.with_epsilon(float(values[0]))
         else:
             axes["epsilon"] = values
-    carry, direction = _parse_carry(problems, carry, direction, axes)
+    one_size, one_replica = parse_noise(problems, size, replica, axes)
+    carry, direction = parse_carry(problems, carry, direction, axes)
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
-    record = _parse_variables(problems, variables)
+    record = parse_variables(problems, variables)
     start, added = parse_initial(problems, initial, starts, model, axes)
     if carry is not None and "direction" in added:
         problems.say("initial has the dim direction, of a sweep carried both ways: select one, or carry both ways")
     axes |= added
+    common_noise = parse_common_noise(problems, common_noise, axes, size is not None)
     if isinstance(start, FromRun) and labels_known:
         start = align(problems, start, axes)
     sizes = {dim: len(labels) for dim, labels in axes.items()}
-    measurement = _parse_lyapunov(problems, lyapunov, model, start, transient, steps)
+    measurement = parse_lyapunov(problems, lyapunov, model, start, transient, steps)
     shape = (model.n_patterns, model.context_size, model.weights.n_columns)
     cost = step_cost(*shape) if measurement is None else tangent_cost(*shape, measurement.n)
+    if size is not None:
+        cost += noise_cost(model.weights.n_columns)
     if carry in sizes:  # the points of a line are run one by one: a task advances as many together as it has lines
         lines = math.prod(size for dim, size in sizes.items() if dim not in (carry, "direction"))
         cost *= LANES / min(lines, LANES)
@@ -173,14 +202,14 @@ def simulate(
         n_patterns=model.n_patterns,
         cost=cost,
         point_bytes=8 * model.context_size * model.n_patterns,
-        seed_bytes=2 * 8 * model.n_patterns * (5 * model.weights.n_columns + 4 * model.context_size),
+        seed_bytes=2 * 8 * model.n_patterns * (5 * model.weights.n_columns + 4 * model.context_size) * np.size(size),
     )
     if carry is not None and default["step"] < steps:
         default[carry] = 1
     block_sizes = parse_chunks(problems, chunks, sizes, steps, default)
     if direction == "both":
         block_sizes["direction"] = (1, 1)
-    if carry is not None and isinstance(start, Token) and transient + steps < model.context_size - 1:
+    if carry is not None and isinstance(start, (Token, RandomTokens)) and transient + steps < model.context_size - 1:
         problems.say(
             f"carry: a run from a token fills its context first: transient + steps must be at least "
             f"{model.context_size - 1}"
@@ -188,7 +217,7 @@ def simulate(
     if carry is not None and len(block_sizes["step"]) > 1 and max(block_sizes[carry]) > 1:
         problems.say(f"chunks: with carry={carry!r}, either step must be in one chunk or {carry} in chunks of 1")
     if (
-        isinstance(start, Token)
+        isinstance(start, (Token, RandomTokens))
         and transient + block_sizes["step"][0] < model.context_size - 1
         and len(block_sizes["step"]) > 1
     ):
@@ -208,6 +237,7 @@ def simulate(
         measurement,
         carry,
         direction,
+        (one_size, one_replica, common_noise),
         versions()["dmfx"],
     )
     arrays = build_arrays(
@@ -221,11 +251,17 @@ def simulate(
         measurement=measurement,
         carry=carry,
         direction=direction,
+        size=one_size,
+        replica=one_replica,
+        common_noise=common_noise,
     )
+    if size is None:
+        del arrays["noise_step"]
     sweep = tuple(axes)
     dims = {
         "final_attention": (*sweep, "context", "pattern"),
         "final_phase": sweep,
+        "noise_step": sweep,
         "status": sweep,
     }
     if measurement is not None:
@@ -247,6 +283,10 @@ def simulate(
         ds = ds.assign_coords(exponent=np.arange(measurement.n), window=ends)
     if "epsilon" not in axes:
         ds = ds.assign_coords(epsilon=model.epsilon)
+    if size is not None and "size" not in axes:
+        ds = ds.assign_coords(size=one_size)
+    if replica is not None and "replica" not in axes:
+        ds = ds.assign_coords(replica=one_replica)
     arguments = {
         "steps": steps,
         "transient": transient,
@@ -257,16 +297,21 @@ def simulate(
         arguments["lyapunov"] = measurement.n
     if carry is not None:
         arguments |= {"carry": carry, "direction": direction}
-    ds.attrs = provenance(model, "simulate", arguments)
+    if common_noise:
+        arguments["common_noise"] = list(common_noise)
+    ds.attrs = provenance(model, "simulate", arguments, finite=size is not None)
     return describe_dataset(ds)
 
 
-def provenance(model: SelfAttention, function: str, arguments: dict[str, object]) -> dict[str, object]:
+def provenance(
+    model: SelfAttention, function: str, arguments: dict[str, object], *, finite: bool = False
+) -> dict[str, object]:
     """Global attributes of a Dataset that was computed: model, versions, arguments (CF conventions)."""
+    limit = "N spins by size, one binomial draw per column type and step" if finite else "mean field (N → ∞)"
     return {
         "Conventions": "CF-1.11",
-        "title": "Mean-field dynamics of a self-attention network",
-        "source": f"dmfx {versions()['dmfx']}, {type(model).__name__}, mean field (N → ∞)",
+        "title": f"{'Finite-size' if finite else 'Mean-field'} dynamics of a self-attention network",
+        "source": f"dmfx {versions()['dmfx']}, {type(model).__name__}, {limit}",
         "references": REFERENCES,
         "history": history_line(function, arguments),
         "dmfx_model": model.to_json(),
@@ -274,66 +319,8 @@ def provenance(model: SelfAttention, function: str, arguments: dict[str, object]
     }
 
 
-def _parse_carry(
-    problems: Problems, carry: object, direction: object, axes: dict[str, np.ndarray]
-) -> tuple[str | None, str]:
-    """The dim that is carried, if any, and which way; adds the dim ``direction`` for both."""
-    if carry is None:
-        if direction is not None:
-            problems.say("direction goes with carry=, the dim along which runs go on from each other")
-        return None, "up"
-    direction = problems.choice("direction", "up" if direction is None else direction, ("up", "down", "both"))
-    if isinstance(carry, str) and carry == "epsilon" and "epsilon" not in axes:
-        problems.say("carry='epsilon' needs epsilon= as an array")
-        return None, direction
-    known = [dim for dim in ("beta", "gamma", "epsilon") if dim in axes]
-    if not isinstance(carry, str) or carry not in known:
-        problems.choice("carry", carry, known)
-        return None, direction
-    apart = np.diff(axes[carry])
-    if not ((apart > 0).all() or (apart < 0).all()):
-        problems.say(f"{carry} must be in ascending or descending order to be carried")
-    if direction == "both":
-        axes["direction"] = np.array(["up", "down"])
-    return carry, direction
-
-
-def _parse_lyapunov(
-    problems: Problems, lyapunov: object, model: SelfAttention, start: Start, transient: int, steps: int
-) -> Measurement | None:
-    if lyapunov is None or (isinstance(lyapunov, (bool, np.bool_)) and not lyapunov):
-        return None
-    size = model.context_size * model.n_patterns
-    n = size if isinstance(lyapunov, (bool, np.bool_)) else problems.count("lyapunov", lyapunov)
-    if n > size:
-        problems.say(f"lyapunov must be at most {size} = L M, the dimensions of the state, not {n}")
-    fill = model.context_size - 1 if isinstance(start, Token) else 0
-    if transient < fill:
-        problems.say(f"lyapunov: a run from a token fills its context first: transient must be at least {fill}")
-    if not 2 <= steps <= exponents.MOST_STEPS:
-        problems.say(f"lyapunov: steps must be at least 2 and at most {exponents.MOST_STEPS:.0e}, not {steps}")
-    return Measurement(
-        min(n, size), steps, max(min(transient - fill, ALIGN), 0), exponents.EVERY, min(exponents.WINDOWS, steps)
-    )
-
-
-def _parse_variables(problems: Problems, variables: object) -> tuple[str, ...]:
-    if isinstance(variables, str):
-        variables = (variables,)
-    expected = "names out of " + ", ".join(OVERLAPS)
-    try:
-        names = tuple(dict.fromkeys(variables))
-    except TypeError:
-        problems.add("variables", expected, variables, is_type=True)
-        return OVERLAPS[:1]
-    unknown = [name for name in names if name not in OVERLAPS]
-    if unknown:
-        problems.say(f"variables: there is no {', '.join(map(repr, unknown))}; expected {expected}")
-    return tuple(name for name in OVERLAPS if name in names)
-
-
 def _token_of(start: object) -> object:
-    return (start.attention, start.phase) if isinstance(start, FromRun) else repr(start)
+    return (start.attention, start.phase, start.clock) if isinstance(start, FromRun) else repr(start)
 
 
 def _weights(model: SelfAttention, seeds: np.ndarray, token: str) -> dict[str, tuple]:

@@ -15,12 +15,19 @@ from dmfx.validation import Problems
 from dmfx.variables import VARIABLES
 from dmfx.weights.streams import START_STREAM, generator
 
-__all__ = ["FromRun", "RandomContexts", "Start", "parse_initial", "random_context"]
+__all__ = ["FromRun", "RandomContexts", "RandomTokens", "Start", "parse_initial", "random_context"]
 
 
 @dataclass(frozen=True)
 class RandomContexts:
     """Contexts of independent attention values uniform in [-1, 1], numbered along the dim ``initial``."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class RandomTokens:
+    """Tokens of independent random spins, numbered along the dim ``initial``."""
 
     number: int
 
@@ -33,17 +40,18 @@ class FromRun:
     ----------
     attention
         Dims: every sweep dim, of full size or of size 1, then context and pattern.
-    phase
-        The same sweep dims.
+    phase, clock
+        The same sweep dims: phase of the next token, and the number of its noise.
     """
 
     attention: xr.DataArray
     phase: xr.DataArray
+    clock: xr.DataArray
 
-    def chunked(self, chunks: Mapping[str, tuple[int, ...]]) -> tuple[da.Array, da.Array]:
+    def chunked(self, chunks: Mapping[str, tuple[int, ...]]) -> tuple[da.Array, ...]:
         """Dask arrays whose blocks line up with those of the sweep."""
         arrays = []
-        for array in (self.attention, self.phase):
+        for array in (self.attention, self.phase, self.clock):
             along = {dim: chunks[dim] if array.sizes[dim] > 1 else 1 for dim in array.dims if dim in chunks}
             whole = {dim: -1 for dim in array.dims if dim not in chunks}
             arrays.append(array.chunk(along | whole).data)
@@ -54,7 +62,7 @@ class FromRun:
 RESERVED = {"step", "context", "pattern", "column", "matrix", "bit", *VARIABLES}
 MOST_STARTS = 10**6
 
-Start = Token | Context | RandomContexts | FromRun
+Start = Token | Context | RandomContexts | RandomTokens | FromRun
 
 
 def random_context(seed: int, number: int, context_size: int, n_patterns: int) -> np.ndarray:
@@ -79,12 +87,17 @@ def parse_initial(
         Dims that the starts bring along, with their labels.
     """
     if isinstance(initial, str):
-        if problems.choice("initial", initial, ["random"]) == initial and starts is None:
-            problems.say("initial='random' needs starts=, the number of random starts")
+        kinds = {"random": RandomContexts, "random_token": RandomTokens}
+        if problems.choice("initial", initial, kinds) == initial and starts is None:
+            problems.say(f"initial={initial!r} needs starts=, the number of random starts")
+        if initial == "random_token" and "size" not in axes:
+            problems.say(
+                "initial='random_token' needs size=: among infinitely many spins random ones overlap with no pattern"
+            )
         number = problems.count("starts", 1 if starts is None else starts, maximum=MOST_STARTS)
-        return RandomContexts(number), {"initial": np.arange(number)}
+        return kinds.get(initial, RandomContexts)(number), {"initial": np.arange(number)}
     if starts is not None:
-        problems.say("starts goes with initial='random' only")
+        problems.say("starts goes with initial='random' and initial='random_token' only")
     if initial is None:
         return model.start, {}
     if isinstance(initial, xr.Dataset):
@@ -101,7 +114,7 @@ def parse_initial(
                 problems.say(f"initial has the dim {dim}, which means something else here: rename or select it")
             else:
                 added[dim] = state[dim].to_numpy()
-        return FromRun(state["final_attention"], state["final_phase"]), added
+        return FromRun(state["final_attention"], state["final_phase"], state["noise_step"]), added
     return parse_start(problems, "initial", initial, model.n_patterns, model.context_size, model.weights.n_spins), {}
 
 
@@ -127,7 +140,7 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
     if problems.messages:
         return start
     aligned = []
-    for array in (start.attention, start.phase):
+    for array in (start.attention, start.phase, start.clock):
         array = array.isel({dim: positions for dim, positions in at.items() if array.sizes.get(dim, 1) > 1})
         array = array.drop_vars(list(array.coords))
         array = array.squeeze([dim for dim in array.dims if dim not in axes and dim not in STATE_DIMS])
@@ -144,6 +157,10 @@ def _positions(have: np.ndarray, want: np.ndarray) -> np.ndarray:
     order = np.argsort(have)
     ordered = have[order]
     after = np.clip(np.searchsorted(ordered, want), 1, len(have) - 1)
-    nearest = np.where(np.abs(ordered[after - 1] - want) <= np.abs(ordered[after] - want), after - 1, after)
-    tolerance = 1e-12 * np.maximum(np.abs(want), 1) if have.dtype.kind == "f" else 0
-    return np.where(np.abs(ordered[nearest] - want) <= tolerance, order[nearest], -1)
+    # Infinity, the size of the mean field, is equal to itself and near nothing else.
+    largest = np.finfo(float).max
+    below, above, want = (np.clip(x, -largest, largest) for x in (ordered[after - 1], ordered[after], want))
+    nearest = np.where(np.abs(below / 2 - want / 2) <= np.abs(above / 2 - want / 2), after - 1, after)
+    tolerance = 1e-12 * np.clip(np.abs(want), 1, 1e16) if have.dtype.kind == "f" else 0
+    away = np.abs(np.clip(ordered[nearest], -largest, largest) / 2 - want / 2)
+    return np.where(away <= tolerance / 2, order[nearest], -1)

@@ -13,11 +13,13 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from dmfx.blocks import STATUS, points_at
+from dmfx.blocks import STATUS
 from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
 from dmfx.dynamics.exponents import Output
+from dmfx.finite_size import MOST_SPINS, noise_keys
 from dmfx.models import SelfAttention, model_from_json
 from dmfx.models.start import STATE_DIMS, context_of
+from dmfx.points import points_at
 from dmfx.tasks import views
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
@@ -48,6 +50,9 @@ class States:
         Dims (sweep..., context, pattern), (sweep...) and (sweep...).
     attrs
         Attributes of the Dataset.
+    noise
+        Of finite networks: the number of spins, the key of the noise and its clock, each with every sweep dim, of full
+        size or of size 1; the key has two words more. Otherwise empty.
     """
 
     model: SelfAttention
@@ -57,6 +62,7 @@ class States:
     phase: xr.DataArray
     status: xr.DataArray
     attrs: dict[str, object]
+    noise: tuple[np.ndarray | xr.DataArray, ...] = ()
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -82,6 +88,8 @@ class StatesBlock(NamedTuple):
         Contexts, (point, context, pattern), newest first, and the phases of the next tokens.
     status
         What was known of the points; `STATUS`.
+    size, key, clock
+        Number of spins and noise of finite networks, or None: see `dmfx.points.points_at`.
     """
 
     model: SelfAttention
@@ -92,17 +100,33 @@ class StatesBlock(NamedTuple):
     attention: np.ndarray
     phase: np.ndarray
     status: np.ndarray
+    size: np.ndarray | None = None
+    key: np.ndarray | None = None
+    clock: np.ndarray | None = None
 
     def points(self):
-        """What the kernels take."""
+        """What the kernels take; mean field or finite networks, not both."""
         return points_at(
-            self.model, self.beta, self.gamma, self.seed, self.epsilon, self.attention, self.phase.astype(np.int64)
+            self.model,
+            self.beta,
+            self.gamma,
+            self.seed,
+            self.epsilon,
+            self.attention,
+            self.phase,
+            size=self.size,
+            key=self.key,
+            clock=self.clock,
         )
+
+    def take(self, which: np.ndarray | slice | list[int]) -> StatesBlock:
+        """Some of the points."""
+        return StatesBlock(self.model, *(None if array is None else array[which] for array in self[1:]))
 
     def batches(self) -> Iterator[StatesBlock]:
         """The points in groups that a kernel advances together, for work that keeps trajectories."""
         for first in range(0, len(self.phase), LANES):
-            yield StatesBlock(self.model, *(array[first : first + LANES] for array in self[1:]))
+            yield self.take(slice(first, first + LANES))
 
     @property
     def failed(self) -> np.ndarray:
@@ -118,17 +142,21 @@ class StatesBlock(NamedTuple):
         return np.where(self.failed, self.status, new).astype(np.int8)
 
 
-def state_outputs(context_size: int, n_patterns: int) -> dict[str, Output]:
-    """What every analysis that runs the map returns beside its results."""
-    return {
+def state_outputs(context_size: int, n_patterns: int, finite: bool = False) -> dict[str, Output]:
+    """What every analysis that runs the map returns beside its results; last the clock of finite networks."""
+    outputs = {
         "final_attention": Output(("context", "pattern"), (context_size, n_patterns)),
         "final_phase": Output(dtype=np.int64),
         "status": Output(dtype=np.int8),
     }
+    return outputs | ({"noise_step": Output(dtype=np.int64)} if finite else {})
 
 
-def states_of(problems: Problems, ds: object) -> States | None:
-    """The states that a Dataset holds, or None when a problem was recorded."""
+def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States | None:
+    """The states that a Dataset holds, or None when a problem was recorded.
+
+    Those of finite networks only where the analysis can go on with their noise, as ``finite`` says.
+    """
     if not isinstance(ds, xr.Dataset):
         problems.add("ds", "a Dataset from dmfx.simulate", ds, is_type=True)
         return None
@@ -179,11 +207,49 @@ def states_of(problems: Problems, ds: object) -> States | None:
         if bad.any():
             what = f"{'whole ' if name == 'seed' else ''}numbers from {low:g} to {high:g}"
             problems.say(f"ds: the coordinate {name} must be {what}, not {parameters[name][bad].ravel()[0]}")
+    noise = _noise_of(problems, ds, state["noise_step"], parameters, attention, sweep)
+    if noise and not finite:
+        problems.say(
+            f"ds is of finite networks, but {problems.call} follows the mean field: go on from their states with "
+            "dmfx.simulate(initial=) without size=, or select size=np.inf"
+        )
     if len(parameters) < len(PARAMETERS):
         return None
     inner = [name for name, coord in attention.coords.items() if not set(coord.dims) <= set(sweep)]
     coords = attention.drop_vars(inner).coords.to_dataset()
-    return States(model, coords, parameters, attention, phase, _along(status, attention, sweep), ds.attrs)
+    return States(model, coords, parameters, attention, phase, _along(status, attention, sweep), ds.attrs, noise)
+
+
+def _noise_of(
+    problems: Problems,
+    ds: xr.Dataset,
+    clock: xr.DataArray,
+    parameters: dict[str, np.ndarray],
+    attention: xr.DataArray,
+    sweep: tuple[str, ...],
+) -> tuple[np.ndarray | xr.DataArray, ...]:
+    """The ``noise`` of `States`."""
+    if "size" not in ds.coords:
+        return ()
+    size = ds.coords["size"]
+    if not set(size.dims) <= set(sweep) or size.dtype.kind not in "iuf":
+        problems.say(f"ds: size must be a coordinate of numbers along {', '.join(sweep) or 'no dims'}")
+        return ()
+    sizes = _along(size, attention, sweep, expand=False).to_numpy().astype(float)
+    if np.isinf(sizes).all():
+        return ()
+    bad = ~((sizes >= 1) & ((sizes <= MOST_SPINS) & (sizes == np.round(sizes)) | np.isinf(sizes)))
+    if bad.any():
+        problems.say(f"ds: the coordinate size must be whole numbers of at least 1 or infinity, not {sizes[bad][0]:g}")
+        return ()
+    labels = parameters | {"size": sizes}
+    for name in ("replica", *(dim for dim in sweep if dim not in labels)):
+        labels[name] = np.zeros((1,) * len(sweep), dtype=np.int64)
+        if name in ds.coords and set(ds.coords[name].dims) <= set(sweep):
+            labels[name] = _along(ds.coords[name], attention, sweep, expand=False).to_numpy()
+    shape = tuple(attention.sizes[dim] for dim in sweep)
+    points = {name: np.broadcast_to(values, shape).ravel() for name, values in labels.items()}
+    return sizes, noise_keys(points).reshape(*shape, 2), _along(clock, attention, sweep)
 
 
 def _along(array: xr.DataArray, like: xr.DataArray, sweep: tuple[str, ...], expand: bool = True) -> xr.DataArray:
@@ -252,12 +318,14 @@ def go_on(
     problems.raise_any()
     sweep_chunks = tuple(cut[dim] for dim in states.dims)
     arrays = [_blocks(array, cut) for array in (states.attention, states.phase, states.status)]
-    inputs = [*states.parameters.values(), *arrays]
+    noise = [_blocks(array, cut) if isinstance(array, xr.DataArray) else array for array in states.noise]
+    inputs = [*states.parameters.values(), *arrays, *noise]
     token = tokenize(
         f"{function.__module__}.{function.__qualname__}",
         states.model,
         list(states.parameters.values()),
         [array.name for array in arrays],
+        [array.name if isinstance(array, da.Array) else array for array in noise],
         sweep_chunks,
         dict(options),
         list(outputs.items()),

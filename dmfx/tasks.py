@@ -35,6 +35,9 @@ def build_arrays(
     measurement: Measurement | None = None,
     carry: str | None = None,
     direction: str = "up",
+    size: float = np.inf,
+    replica: int = 0,
+    common_noise: tuple[str, ...] = (),
 ) -> dict[str, da.Array]:
     """Build the lazy variables of a sweep.
 
@@ -42,7 +45,7 @@ def build_arrays(
     ----------
     name
         Token of everything that decides the result; it names the tasks.
-    model, transient, record, start, measurement
+    model, transient, record, start, measurement, size, replica, common_noise
         As in `Block`.
     axes
         Labels along each sweep dim.
@@ -55,20 +58,19 @@ def build_arrays(
     Returns
     -------
     dict
-        The recorded variables, ``final_attention``, ``final_phase``, ``status``, and what was measured.
+        The recorded variables, ``final_attention``, ``final_phase``, ``noise_step``, ``status``, and what was measured.
     """
     calls, model_key = f"dmfx-run-{name}", f"dmfx-model-{name}"
-    size = model.context_size * model.n_patterns
-    measured = exponents.outputs(measurement.n, measurement.windows, size) if measurement else {}
-    names = (*record, "final_attention", "final_phase", "status", *measured)
+    most = model.context_size * model.n_patterns
+    measured = exponents.outputs(measurement.n, measurement.windows, most) if measurement else {}
+    names = (*record, "final_attention", "final_phase", "noise_step", "status", *measured)
     n_recorded = len(record)
     # What a chunk hands on in time: its state, and the three parts of its measurement.
-    handed_on = range(n_recorded, n_recorded + (6 if measurement else 3))
-    dependencies = []
+    handed_on = range(n_recorded, n_recorded + (7 if measurement else 4))
+    dependencies: tuple[da.Array, ...] = ()
     from_run = isinstance(start, FromRun)
     if from_run:
-        attention, phase = start.chunked(chunks)
-        dependencies = [attention, phase]
+        dependencies = start.chunked(chunks)
     dims = list(axes)
     sweep_chunks = [chunks[dim] for dim in axes]
     edges = {dim: np.concatenate([[0], np.cumsum(chunks[dim])]) for dim in axes}
@@ -86,7 +88,8 @@ def build_arrays(
             carried = Carry(carry, (str(labels["direction"][0]) if direction == "both" else direction) == "down")
         for k, steps in enumerate(chunks["step"]):
             key = (calls, *index, k)
-            block = Block(labels, transient, steps, record, None if from_run else start, measurement, 0, carried)
+            first = None if from_run else start
+            block = Block(labels, transient, steps, record, first, measurement, 0, carried, size, replica, common_noise)
             neighbour = None if carried is None else _neighbour(carried, axes, index, len(chunks[carried.dim]))
             if k > 0:
                 block = block._replace(transient=0, start=None, before=sum(chunks["step"][:k]), carry=None)
@@ -97,15 +100,16 @@ def build_arrays(
                 before = labels_of(neighbour)[carried.dim]
                 state = [
                     (last_carried, carried, before, axis, (operator.getitem, (calls, *neighbour, last), position))
-                    for position in handed_on[:2]
+                    for position in handed_on[:3]
                 ]
             else:
-                state = [_block_at(attention, index), _block_at(phase, index)] if from_run else []
+                state = [_block_at(array, index) for array in dependencies]
             layer[key] = (run_block, model_key, block, *state)
     graph = HighLevelGraph.from_collections(calls, layer, dependencies=dependencies)
     tails = {
         "final_attention": (((model.context_size,), (model.n_patterns,)), np.float64),
         "final_phase": ((), np.int64),
+        "noise_step": ((), np.int64),
         "status": ((), np.int8),
     } | {variable: (tuple((size,) for size in output.shape), output.dtype) for variable, output in measured.items()}
     arrays = {}

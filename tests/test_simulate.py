@@ -315,7 +315,7 @@ class Answer:
         ({"initial": "chance"}, ValueError, "initial must be one of 'random'"),
         ({"initial": "random"}, ValueError, "needs starts="),
         ({"initial": "random", "starts": 0}, ValueError, "starts must be a whole number of at least 1"),
-        ({"starts": 3}, ValueError, "starts goes with initial='random' only"),
+        ({"starts": 3}, ValueError, "starts goes with initial='random' and initial='random_token' only"),
         ({"initial": 3}, ValueError, "initial must be a pattern from 0 to 2, not 3"),
         ({"initial": xr.Dataset({"m": 0})}, ValueError, "initial must be a Dataset with final_attention"),
         (

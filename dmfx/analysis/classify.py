@@ -183,7 +183,7 @@ def classify_block(block: StatesBlock, *, steps: int, n: int, tolerance: float, 
     parts: list[tuple[np.ndarray, ...]] = []
     for stride in np.unique(period):
         members = np.flatnonzero(period == stride)
-        alike = StatesBlock(block.model, *(array[members] for array in block[1:]))
+        alike = block.take(members)
         parts += [_classify_batch(batch, int(stride), steps, n, tolerance, every) for batch in alike.batches()]
         rows.append(members)
     order = np.argsort(np.concatenate(rows))

@@ -110,7 +110,7 @@ def doubled_orbits(branch: xr.Dataset, *, amplitude: float = 1e-3) -> xr.Dataset
     block, periods = _doublings(branch[list(_NEEDED)].compute(), along)
     found = _branch_off(block, periods, along, limits, amplitude)
     # The points with the parameter at which their orbits were found, and those orbits solved for once more.
-    block = StatesBlock(block.model, *(array[[i for i, _, _ in found]] for array in block[1:]))
+    block = block.take([i for i, _, _ in found])
     block = block._replace(**{along: np.array([parameter for _, parameter, _ in found], dtype=float)})
     return _dataset(branch, block, [orbit for _, _, orbit in found], along, amplitude)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import dmfx
 from dmfx.kernels.lanes import WIDTH
-from dmfx.kernels.self_attention import RECORDABLE, Points, run
+from dmfx.kernels.self_attention import run
+from dmfx.kernels.state import RECORDABLE, Points
 from dmfx.models.self_attention import position_drive
 from tests import oracle
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dmfx.kernels.jacobian import jacobian
 from dmfx.kernels.schedule import Schedule, schedule
-from dmfx.kernels.self_attention import RECORDABLE, run
+from dmfx.kernels.self_attention import run
+from dmfx.kernels.state import RECORDABLE
 from dmfx.kernels.survey import new_sums, survey
 from dmfx.kernels.tangent import advance
 from tests import oracle
