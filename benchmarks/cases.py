@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmfx.kernels.self_attention import Points
+from dmfx.kernels.state import Points
 from dmfx.models import SelfAttention
 from dmfx.models.published import GAMMA
 

@@ -12,8 +12,9 @@ from benchmarks.cases import paper_points, random_points
 from benchmarks.measure import Result, interleave, progress
 from dmfx.chunking import step_cost
 from dmfx.kernels.lanes import WIDTH, blocks, exp, load, splat, store, tanh
-from dmfx.kernels.self_attention import Points, run
+from dmfx.kernels.self_attention import run
 from dmfx.kernels.settings import OPTIONS
+from dmfx.kernels.state import Points
 
 __all__ = ["measure"]
 

@@ -13,7 +13,8 @@ import dmfx
 from benchmarks.cases import paper_points, random_points
 from benchmarks.measure import Result, interleave, progress
 from dmfx.dynamics.exponents import EVERY
-from dmfx.kernels.self_attention import Points, run
+from dmfx.kernels.self_attention import run
+from dmfx.kernels.state import Points
 from dmfx.kernels.survey import survey
 from dmfx.models.published import GAMMA
 from dmfx.reproduce.figures import N_BETA, N_SIDE, TRANSIENT, phases
