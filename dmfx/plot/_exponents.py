@@ -32,7 +32,13 @@ SPREAD, QUANTILES = 50, (0.02, 0.98)
 def exponents_over(
     title: str, ds: xr.Dataset, x: str, x_range: Range, y_range: Range, seen: list[bool], width: int, height: int
 ) -> Any:
-    """Computed ``lyapunov`` (x, exponent) over a sweep dim, within a band of 95 % where there is an error."""
+    """Computed ``lyapunov`` (x, exponent) over a sweep dim, within a band of 95 % where there is an error.
+
+    Over the number of spins those of the mean field, which has no place on the axis, are dotted lines.
+    """
+    finite = np.isfinite(ds[x].values.astype(float))
+    levels = _levels(ds.isel({x: ~finite}), seen, x, x_range)
+    ds = ds.isel({x: finite})
     along = ds[x].values.astype(float)
     spread = ds.get("lyapunov_error")
     bands, lines, marks = [], [], []
@@ -43,7 +49,23 @@ def exponents_over(
         lines.append(_line(along, values, x, colour, label))
         alone = values if along.size <= FEW else _alone(values)
         marks.append(_marks(along, alone, x, colour))
-    return _framed([*bands, _zero(x_range, x), *lines, *marks], title, ds, x, x_range, y_range, width, height)
+    elements = [*bands, _zero(x_range, x), *levels, *lines, *marks]
+    return _framed(elements, title, ds, x, x_range, y_range, width, height)
+
+
+def _levels(ds: xr.Dataset, seen: list[bool], x: str, x_range: Range) -> list[Any]:
+    """Lines across the picture at the exponents of the mean field, the first with a label."""
+    import holoviews as hv
+
+    if ds.sizes[x] == 0:
+        return []
+    lines = []
+    for number, colour, _ in _named(ds, seen):
+        level = np.full(2, float(ds["lyapunov"].isel({x: 0, "exponent": number})))
+        line = hv.Curve((np.array(x_range), level), x, "lyapunov", label="" if lines else "mean field")
+        style = {"line_width": 1.3, "line_dash": [2, 3]}, {"linewidth": 0.95, "linestyle": (0, (2, 2))}
+        lines.append(_style.both(line, *style, color=colour))
+    return lines
 
 
 def exponents_over_time(title: str, ds: xr.Dataset, y_range: Range, seen: list[bool], width: int, height: int) -> Any:
@@ -157,7 +179,7 @@ def _framed(
         ylabel=fold(label, inner[1]),
         xlim=x_range,
         ylim=y_range,
-        **({"xformatter": "%d"} if x == "window" else {}),
+        **({"xformatter": "%d"} if x == "window" else {"logx": True} if x == "size" else {}),
     )
 
 

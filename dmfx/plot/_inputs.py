@@ -81,8 +81,19 @@ def default_axis(array: xr.DataArray, *own: str, taken: str | None = None) -> st
     return next((dim for dim in [*first, *several] if dim in several), first[0])
 
 
-def axis(problems: Problems, argument: str, value: object, array: xr.DataArray, *own: str, also: str = "") -> bool:
-    """Check that a sweep dim can be an axis, with numbers for coordinate and at least two points; whether it is one."""
+def axis(
+    problems: Problems,
+    argument: str,
+    value: object,
+    array: xr.DataArray,
+    *own: str,
+    also: str = "",
+    infinite: bool = False,
+) -> bool:
+    """Check that a sweep dim can be an axis, with numbers for coordinate and at least two points; whether it is one.
+
+    Some of them may be infinite, as the size of the mean field is, if ``infinite`` says that the picture can show it.
+    """
     dims = [dim for dim in array.dims if dim not in own]
     if not isinstance(value, str) or value not in dims:
         expected = "a sweep dim, one of " + ", ".join(map(repr, dims)) + also if dims else f"a sweep dim{also}"
@@ -92,6 +103,8 @@ def axis(problems: Problems, argument: str, value: object, array: xr.DataArray, 
         problems.say(f"{argument} must be a dim with numbers for coordinate, and {value!r} has none")
     elif array.sizes[value] < 2:
         problems.say(f"{argument} must be a dim of at least two points, and {value!r} has {array.sizes[value]}")
+    elif not infinite and not np.isfinite(array[value].values).all():
+        problems.say(f"{argument} must be a dim of finite numbers: select those of {value!r} that are, with ds.sel")
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 import numpy as np
@@ -29,6 +30,7 @@ UNITS = {"1": "", "step": "steps", "cycles/step": "cycles per step", "1/step": "
 #: Unicode has no superscript q that fonts would know.
 SUPERSCRIPTS = {"^o": "ᵒ", "^v": "ᵛ", "^k": "ᵏ"}
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 #: Pixels that a letter of a label takes on average.
 LETTER = 8.5
@@ -131,7 +133,13 @@ def fold(text: str, length: int) -> str:
 
 
 def panel_title(point: xr.DataArray | xr.Dataset, dims: list[str]) -> str:
-    """Say where in the sweep a point is, by the dims that tell panels apart."""
+    """Say where in the sweep a point is, by the dims that tell panels apart.
+
+    Examples
+    --------
+    >>> [panel_title(xr.Dataset(coords={"size": size}), ["size"]) for size in (500.0, 990_000.0, 1e9, np.inf)]
+    ['N = 500', 'N = 990,000', 'N = 10⁹', 'N = ∞']
+    """
     return ", ".join(f"{coordinate_symbol(point, dim)} = {_number(point[dim].item())}" for dim in dims)
 
 
@@ -142,4 +150,11 @@ def coordinate_symbol(point: xr.DataArray | xr.Dataset, dim: str) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+    if not isinstance(value, (float, np.floating)):
+        return str(value)
+    if np.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value < 1e4 or value != round(value):
+        return f"{value:.6g}"
+    power = round(math.log10(value))
+    return f"10{str(power).translate(POWERS)}" if value == 10.0**power else f"{value:,.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from dmfx import analysis
@@ -14,6 +15,9 @@ from dmfx.plot._layout import arrange
 from dmfx.plot._shading import extent
 
 __all__ = ["lyapunov"]
+
+#: The axis of the number of spins goes on by this factor.
+ROOM = 1.6
 
 
 def lyapunov(
@@ -32,7 +36,9 @@ def lyapunov(
 ) -> Any:
     """Draw Lyapunov exponents over a parameter, or how they converge.
 
-    λ₁ is the largest. Bands hold 95 % by the standard error, a dashed line is at zero.
+    λ₁ is the largest. Bands hold 95 % by the standard error, a dashed line is at zero. Replicas of finite networks are
+    averaged, with the standard error between them; over the number of spins, dotted lines are at the exponents of the
+    mean field.
 
     Parameters
     ----------
@@ -86,22 +92,24 @@ def lyapunov(
     sizes = {dim: size for dim, size in result["lyapunov"].sizes.items() if dim != "exponent" and size > 1}
     if x is None:
         converging = not sizes and "lyapunov_running" in result
-        x = "window" if converging else default_axis(result["lyapunov"], "exponent")
+        x = "window" if converging else default_axis(result["lyapunov"], "exponent", "replica")
     if x == "window":
         array, is_dim = held(problems, result, "lyapunov_running", "window", "exponent"), True
     else:
         array = result["lyapunov"]
-        is_dim = axis(problems, "x", x, array, "exponent", also=", or 'window'")
+        is_dim = axis(problems, "x", x, array, "exponent", also=", or 'window'", infinite=x == "size")
     if n is not None and n > array.sizes["exponent"]:
         problems.say(f"n must be at most the number of exponents that ds has, {array.sizes['exponent']}, not {n}")
     if is_dim:
-        sweep(problems, array, x, "exponent")
+        sweep(problems, array, x, "exponent", *([] if x == "window" else ["replica"]))
     problems.raise_any()
 
     names = ["lyapunov", "lyapunov_error"]
     if x == "window":
         names += ["lyapunov_running", "finite_time_lyapunov"]
     drawn = result[[name for name in names if name in result]].isel(exponent=slice(n)).compute()
+    if drawn.sizes.get("replica", 1) > 1 and x not in ("replica", "window"):
+        drawn = _over_replicas(drawn)
     _style.load()
     values = drawn["lyapunov_running" if x == "window" else "lyapunov"]
     y_range = range_over_time(drawn, lowest) if x == "window" else exponent_range(values, lowest)
@@ -110,6 +118,17 @@ def lyapunov(
         parts = panels(drawn, "window", "exponent")
         return arrange([exponents_over_time(title, part, *size) for title, part in parts], columns)
     drawn = drawn.sortby(x)
-    x_range = extent(drawn[x].values.astype(float))
+    along = drawn[x].values.astype(float)
+    along = along[np.isfinite(along)]
+    x_range = (along[0] / ROOM, along[-1] * ROOM) if x == "size" and along.size else extent(along)
     parts = panels(drawn, x, "exponent")
     return arrange([exponents_over(title, part, x, x_range, *size) for title, part in parts], columns)
+
+
+def _over_replicas(ds: xr.Dataset) -> xr.Dataset:
+    """Means over the replicas that are known, and their standard errors."""
+    exponents = ds["lyapunov"]
+    known = exponents.notnull().sum("replica")
+    mean = exponents.sum("replica", min_count=1) / known.where(known > 0)
+    square = ((exponents - mean) ** 2).sum("replica") / (known - 1).where(known > 1)
+    return ds.drop_dims("replica").assign(lyapunov=mean, lyapunov_error=np.sqrt(square / known.where(known > 0)))

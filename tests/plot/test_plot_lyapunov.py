@@ -251,3 +251,38 @@ def test_nothing_but_diverged_points(spectrum, tmp_path):
     ds = spectrum([np.nan, np.nan])
     assert plot.save(plot.lyapunov(ds), tmp_path / "empty.png").exists()
     assert plot.save(plot.lyapunov(ds.isel(beta=[0])), tmp_path / "one.html").exists()
+
+
+def test_replicas_are_averaged_with_the_error_between_them(spectrum):
+    values = np.array([[0.0, 0.1], [0.2, 0.1], [0.4, np.nan]])
+    ds = xr.Dataset(
+        {"lyapunov": (("replica", "beta", "exponent"), values[..., None])}, {"beta": [1.2, 1.3], "replica": [0, 1, 2]}
+    )
+    overlay = plot.lyapunov(ds)
+    (curve,) = [each for each in elements(overlay, "Curve") if each.dimension_values(1).tolist() != [0.0, 0.0]]
+    np.testing.assert_allclose(curve.dimension_values(1), [0.2, 0.1])
+    (band,) = elements(overlay, "Area")
+    lower, upper = (band.dimension_values(number) for number in (1, 2))
+    np.testing.assert_allclose(upper - lower, [2 * 1.96 * 0.2 / np.sqrt(3), 0.0], atol=1e-12)
+
+
+def test_over_the_number_of_spins_the_mean_field_is_a_line_across(options):
+    ds = xr.Dataset(
+        {"lyapunov": (("size", "exponent"), [[0.05, -0.3], [0.1, -0.1], [0.2, -0.2]])}, {"size": [np.inf, 1e6, 100.0]}
+    )
+    overlay = plot.lyapunov(ds)
+    curves = named(overlay)
+    assert list(curves) == ["mean field", "λ₁", "λ₂"]
+    assert curves["λ₁"].dimension_values(0).tolist() == [100.0, 1e6]
+    assert curves["λ₁"].dimension_values(1).tolist() == [0.2, 0.1]
+    assert curves["mean field"].dimension_values(1).tolist() == [0.05, 0.05]
+    for backend in ("bokeh", "matplotlib"):
+        drawn = options(overlay, backend)
+        assert drawn["logx"]
+        assert drawn["xlim"] == pytest.approx((100 / 1.6, 1.6e6))
+
+
+def test_an_axis_with_an_infinite_number_is_refused():
+    ds = xr.Dataset({"lyapunov": (("beta", "exponent"), [[0.0], [0.1]])}, {"beta": [1.0, np.inf]})
+    with pytest.raises(ValueError, match="x must be a dim of finite numbers: select those of 'beta'"):
+        plot.lyapunov(ds)
