@@ -6,6 +6,7 @@ Simulate with `simulate`, analyse through the accessor ``ds.dmft``, keep and sha
 from dmfx import analysis, weights
 from dmfx.accessor import DmftAccessor
 from dmfx.analysis import (
+    attractor_distance,
     autocorrelation,
     basins,
     bifurcation,
@@ -13,10 +14,12 @@ from dmfx.analysis import (
     continuation,
     doubled_orbits,
     fft,
+    fluctuations,
     lyapunov,
     periodic_orbits,
     poincare,
     power_spectrum,
+    residence,
 )
 from dmfx.archive import open, save
 from dmfx.models import SelfAttention
@@ -27,6 +30,7 @@ __all__ = [
     "DmftAccessor",
     "SelfAttention",
     "analysis",
+    "attractor_distance",
     "autocorrelation",
     "basins",
     "bifurcation",
@@ -34,11 +38,13 @@ __all__ = [
     "continuation",
     "doubled_orbits",
     "fft",
+    "fluctuations",
     "lyapunov",
     "open",
     "periodic_orbits",
     "poincare",
     "power_spectrum",
+    "residence",
     "save",
     "simulate",
     "weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -226,6 +226,45 @@ class DmftAccessor:
             chunks=chunks,
         )
 
+    def residence(
+        self,
+        attractors: xr.Dataset,
+        *,
+        variable: str = "attention",
+        radius: float | None = None,
+        window: int | None = None,
+        every: int | None = None,
+        pool: str | Sequence[str] = ("replica", "initial"),
+        max_stays: int = 1000,
+    ) -> xr.Dataset:
+        """How long finite networks stay near each attractor of the mean field: see `dmfx.residence`."""
+        return analysis.residence(
+            self._ds,
+            attractors,
+            variable=variable,
+            radius=radius,
+            window=window,
+            every=every,
+            pool=pool,
+            max_stays=max_stays,
+        )
+
     def doubled_orbits(self, *, amplitude: float = 1e-3) -> xr.Dataset:
         """Orbits of twice the period next to the period doublings of a branch: see `dmfx.doubled_orbits`."""
         return analysis.doubled_orbits(self._ds, amplitude=amplitude)
+
+    def attractor_distance(
+        self, reference: xr.Dataset | None = None, *, variable: str = "m_o_semantic", directions: int = 32
+    ) -> xr.Dataset:
+        """Distance between the attractors of finite networks and the mean field: see `dmfx.attractor_distance`."""
+        return analysis.attractor_distance(self._ds, reference, variable=variable, directions=directions)
+
+    def fluctuations(
+        self,
+        *,
+        variable: str = "m_o_semantic",
+        min_size: float | None = None,
+        max_size: float | None = None,
+    ) -> xr.Dataset:
+        """Deviation between replicas, and its power of the size: see `dmfx.fluctuations`."""
+        return analysis.fluctuations(self._ds, variable=variable, min_size=min_size, max_size=max_size)

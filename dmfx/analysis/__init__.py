@@ -5,13 +5,17 @@ from dmfx.analysis.basins import basins
 from dmfx.analysis.bifurcation import bifurcation
 from dmfx.analysis.classify import classify
 from dmfx.analysis.continuation import continuation
+from dmfx.analysis.distance import attractor_distance
 from dmfx.analysis.doubling import doubled_orbits
+from dmfx.analysis.fluctuations import fluctuations
 from dmfx.analysis.lyapunov import lyapunov
 from dmfx.analysis.orbits import periodic_orbits
 from dmfx.analysis.poincare import poincare
+from dmfx.analysis.residence import residence
 from dmfx.analysis.spectrum import fft, power_spectrum
 
 __all__ = [
+    "attractor_distance",
     "autocorrelation",
     "basins",
     "bifurcation",
@@ -19,8 +23,10 @@ __all__ = [
     "continuation",
     "doubled_orbits",
     "fft",
+    "fluctuations",
     "lyapunov",
     "periodic_orbits",
     "poincare",
     "power_spectrum",
+    "residence",
 ]

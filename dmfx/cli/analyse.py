@@ -47,7 +47,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an argument of the analysis, as steps=5000, along=gamma or limits=[1.2,1.3]; may be repeated",
+        help="an argument of the analysis, as steps=5000, along=gamma, limits=[1.2,1.3], or attractors=basins.nc for "
+        "one that is a Dataset; may be repeated",
     )
 
 
@@ -63,14 +64,15 @@ def analyse(ds: xr.Dataset, name: str, settings: dict[str, object]) -> xr.Datase
 
 
 def settings_of(name: str, texts: Sequence[str]) -> dict[str, object]:
-    """Parse ``NAME=VALUE``, the value in JSON or as plain text, for the analysis of this name."""
+    """Parse ``NAME=VALUE`` for the analysis of this name: JSON, plain text, or an archive for what is a Dataset."""
     parameters = dict(list(inspect.signature(ANALYSES[name]).parameters.items())[1:])
     settings: dict[str, object] = {}
     for text in texts:
         argument, equals, value = text.partition("=")
         if not equals or argument not in parameters:
             raise ValueError(f"--set {text}: expected NAME=VALUE with a NAME out of {', '.join(parameters)}")
-        settings[argument] = _value(value)
+        is_archive = "Dataset" in str(parameters[argument].annotation)
+        settings[argument] = archive.open(value) if is_archive else _value(value)
     for argument, parameter in parameters.items():
         if parameter.default is parameter.empty and argument not in settings:
             raise ValueError(f"{name} needs --set {argument}=VALUE")

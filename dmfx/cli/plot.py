@@ -24,15 +24,27 @@ KINDS = (
     "basins",
     "attractors",
     "continuation",
+    "attractor_distance",
+    "fluctuations",
+    "residence",
 )
 
 #: Kinds that an option goes with.
 OPTIONS = {
     "plane": ("bifurcation", "poincare"),
-    "pattern": ("bifurcation", "trajectory", "autocorrelation", "fft", "power_spectrum", "continuation"),
-    "x": ("bifurcation", "lyapunov", "phase_diagram", "basins"),
+    "pattern": (
+        "bifurcation",
+        "trajectory",
+        "autocorrelation",
+        "fft",
+        "power_spectrum",
+        "continuation",
+        "attractor_distance",
+        "fluctuations",
+    ),
+    "x": ("bifurcation", "lyapunov", "phase_diagram", "basins", "residence"),
     "y": ("phase_diagram",),
-    "variable": ("phase_diagram",),
+    "variable": ("phase_diagram", "residence"),
 }
 
 
@@ -47,10 +59,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("output", help="picture to write: .png or .html")
     parser.add_argument("--plane", type=int, metavar="PATTERN", help="section plane: where this pattern's overlap is 0")
-    parser.add_argument("--pattern", type=int, metavar="PATTERN", help="pattern to draw (default: 0)")
+    parser.add_argument("--pattern", type=int, metavar="PATTERN", help="pattern to draw (default: 0, or all in one)")
     parser.add_argument("--x", metavar="DIM", help="horizontal axis of a picture over a parameter (default: beta)")
     parser.add_argument("--y", metavar="DIM", help="vertical axis of a phase diagram (default: gamma)")
-    parser.add_argument("--variable", metavar="NAME", help="what a phase diagram shows (default: kind)")
+    parser.add_argument(
+        "--variable",
+        metavar="NAME",
+        help="what is shown: of a phase diagram (default: kind), or of residence (default: residence_time)",
+    )
     add_selection(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a picture that is there")
     parser.set_defaults(run=_run)

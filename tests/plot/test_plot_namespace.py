@@ -7,17 +7,20 @@ import pytest
 from dmfx import plot
 
 NAMES = [
+    "attractor_distance",
     "attractors",
     "autocorrelation",
     "basins",
     "bifurcation",
     "continuation",
     "fft",
+    "fluctuations",
     "lyapunov",
     "phase_diagram",
     "poincare",
     "portrait",
     "power_spectrum",
+    "residence",
     "trajectory",
 ]
 
@@ -34,16 +37,14 @@ def test_methods_delegate(monkeypatch, few, name):
         called.update(inspect.signature(function).bind(*args, **kwargs).arguments)
         return "picture"
 
-    monkeypatch.setattr(f"dmfx.plot._namespace.{name}", record)
+    monkeypatch.setitem(method.__globals__, name, record)
     arguments = {parameter.name: object() for parameter in parameters}
     assert getattr(few.dmft.plot, name)(**arguments) == "picture"
     assert called == {"ds": few} | arguments
 
 
 def test_namespace_is_complete():
-    assert [name for name in vars(plot.Plots) if not name.startswith("_")] == sorted(
-        NAMES, key=list(vars(plot.Plots)).index
-    )
+    assert [name for name in dir(plot.Plots) if not name.startswith("_")] == NAMES
     assert set(plot.__all__) == {"Plots", "save", *NAMES}
 
 

@@ -1,0 +1,393 @@
+import inspect
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import gamma, norm
+
+import dmfx
+from dmfx.analysis.residence import residence
+from dmfx.dynamics.residence import escape_rate, escapes, stays_of
+
+COUNTED = (
+    "residence_time",
+    "residence_count",
+    "occupation",
+    "core_fraction",
+    "escape_rate",
+    "escapes",
+    "stay_length",
+    "stay_ended",
+)
+BOUNDS = tuple(f"{name}_{end}" for name in ("residence_time", "escape_rate") for end in ("low", "high"))
+
+
+def fixed_points(values, labels=None, **coords):
+    """Attractors that are single states, (attractor, pattern)."""
+    values = np.asarray(values, float)
+    values = values[:, None] if values.ndim == 1 else values
+    ds = xr.Dataset(
+        {
+            "attractor_points": (("attractor", "point", "pattern"), np.repeat(values[:, None], 8, axis=1)),
+            "attractor_period": ("attractor", np.ones(len(values), int)),
+            "attractor_kind": ("attractor", np.zeros(len(values), np.int8)),
+        },
+        {"attractor": np.arange(len(values)) if labels is None else labels},
+    )
+    return ds.assign_coords(coords)
+
+
+def runs_of(states, dims=("replica", "step"), noise=0.05, seed=0, **coords):
+    """Runs whose values are these states and a little noise."""
+    states = np.asarray(states, float)
+    values = states + noise * np.random.default_rng(seed).uniform(-1, 1, states.shape)
+    return xr.Dataset({"attention": ((*dims, "pattern"), values[..., None])}, coords)
+
+
+def chain(leave, steps, runs, seed=0):
+    rng = np.random.default_rng(seed)
+    states = np.zeros((runs, steps), np.int64)
+    for t in range(1, steps):
+        goes = rng.random(runs) < np.take(leave, states[:, t - 1])
+        states[:, t] = np.where(goes, 1 - states[:, t - 1], states[:, t - 1])
+    return states
+
+
+def same(a, b):
+    assert a.drop_attrs(deep=False).identical(b.drop_attrs(deep=False))
+
+
+def test_rates_of_a_chain(tmp_path):
+    leave = (0.01, 0.03)
+    states = chain(leave, 3000, 40)
+    result = residence(runs_of(states), fixed_points([0.0, 1.0]), window=1, every=1)
+    np.testing.assert_array_equal(result.residence_label, states)
+    stays = stays_of(states)
+    left, total = escapes(stays, 2), np.bincount(stays.label, stays.length)
+    np.testing.assert_array_equal(result.escapes, left)
+    rate = escape_rate(left.sum(axis=1), total)
+    for name, values in zip(("escape_rate", "escape_rate_low", "escape_rate_high"), rate, strict=True):
+        np.testing.assert_array_equal(result[name], values)
+    np.testing.assert_allclose(result.residence_time, total / left.sum(axis=1))
+    # The interval of the time is that of a Gamma law, the sum of exponential times.
+    np.testing.assert_allclose(result.residence_time_high, total / gamma.ppf(0.025, left.sum(axis=1)))
+    np.testing.assert_allclose(result.residence_time_low, total / gamma.ppf(0.975, left.sum(axis=1) + 1))
+    assert (result.escape_rate_low < leave).all()
+    assert (result.escape_rate_high > leave).all()
+    np.testing.assert_allclose(result.occupation, [(states == a).mean() for a in (0, 1)])
+    assert (result.core_fraction == 1).all()
+    assert dict(result.escape_rate.sizes) == {"attractor": 2}
+    path = result.dmft.save(tmp_path / "residence.nc")
+    assert dmfx.open(path).load().equals(result)
+    assert dmfx.open(path).residence_time.attrs["units"] == "step"
+
+
+def test_intervals_hold_the_truth():
+    """Chains along a sweep dim, few runs each: the intervals of 95 % of them, or a few more, hold the rate."""
+    leave = (0.01, 0.02)
+    states = chain(leave, 400, 4 * 500, seed=3).reshape(500, 4, 400)
+    ds = runs_of(states, ("gamma", "replica", "step"), gamma=np.arange(500.0))
+    result = residence(ds, fixed_points([0.0, 1.0]), window=1, every=1, max_stays=1)
+    held = (result.escape_rate_low <= leave) & (leave <= result.escape_rate_high)
+    share = held.mean("gamma").values
+    assert (share > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 500)).all()
+    assert (share < 1).all()
+
+
+def test_noise_in_a_double_well():
+    """The time to leave is known from the transition probabilities on a fine grid."""
+    rng, slope, sigma, core = np.random.default_rng(0), 0.25, 0.2, 0.1
+    grid = np.linspace(-2.5, 2.5, 1001)
+    mean = grid + slope * (grid - grid**3)
+    moves = norm.pdf(grid, mean[:, None], sigma)
+    moves /= moves.sum(axis=1, keepdims=True)
+    free = np.abs(grid - 1) > core
+    time = np.linalg.solve(np.eye(free.sum()) - moves[np.ix_(free, free)], np.ones(free.sum()))
+    expected = time[np.abs(grid[free] + 1) <= core].mean()
+    x = rng.choice([-1.0, 1.0], 400)
+    values = np.empty((400, 4000))
+    for t in range(4000):
+        values[:, t] = x
+        x = x + slope * (x - x**3) + sigma * rng.normal(size=400)
+    result = residence(runs_of(values, noise=0), fixed_points([-1.0, 1.0]), window=1, every=1, radius=core)
+    assert int(result.escapes.sum()) > 1000
+    for a in (0, 1):
+        error = expected / np.sqrt(int(result.escapes[a].sum()))
+        assert float(result.residence_time[a]) == pytest.approx(expected, abs=4 * error)
+    # Whoever counts sign changes instead of cores finds far shorter times.
+    flips = (np.diff(np.sign(values), axis=1) != 0).sum()
+    assert values.size / flips < 0.8 * expected
+
+
+def test_all_stays_end_or_none_do():
+    states = np.array([[0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0]])
+    result = residence(runs_of(states[:1]), fixed_points([0.0, 1.0]), window=1)
+    assert result.escape_rate.values.tolist() == [0, pytest.approx(np.nan, nan_ok=True)]
+    assert result.residence_time[0] == np.inf
+    assert result.residence_time_high[0] == np.inf
+    assert float(result.residence_time_low[0]) == pytest.approx(5 / -np.log(0.025))
+    assert result.occupation.values.tolist() == [1, 0]
+    result = residence(runs_of(states[1:]), fixed_points([0.0, 1.0]), window=1)
+    np.testing.assert_array_equal(result.stay_length[:, :3], [[2, 1, np.nan], [2, np.nan, np.nan]])
+    assert result.stay_ended.values[:, :2].tolist() == [[1, 0], [1, 0]]
+
+
+def test_times_are_in_steps():
+    states = chain((0.02, 0.02), 2000, 10)
+    ds = runs_of(states, step=100 + np.arange(2000))
+    one, five = (residence(ds, fixed_points([0.0, 1.0]), window=1, every=every) for every in (1, 5))
+    np.testing.assert_array_equal(five.residence_label, one.residence_label.isel(step=slice(0, None, 5)))
+    np.testing.assert_array_equal(five.step, 100 + np.arange(0, 2000, 5))
+    assert set(np.unique(five.stay_length.where(five.stay_ended == 1).values % 5)[:1]) == {0}
+    np.testing.assert_allclose(five.residence_time, one.residence_time, rtol=0.25)
+    assert one.residence_label.attrs["every"] == 1
+    # A window of four ends at the fourth step, and looks are as far apart as it is long where nothing else is said.
+    four = residence(ds, fixed_points([0.0, 1.0]), window=4)
+    np.testing.assert_array_equal(four.step, 100 + np.arange(3, 2000, 4))
+
+
+def test_before_any_core_and_after_divergence():
+    states = np.array([[0.4, 0.5, 0.0, 0.5, 1.0, 1.0], [0.4, 0.6, 0.6, 0.4, 0.5, 0.5], [0, np.nan, 0, 0.5, 1, 1]])
+    states = np.concatenate([states, [[1.0, 1.0, np.nan, np.nan, np.nan, np.nan], [np.nan] * 6]])
+    result = residence(runs_of(states), fixed_points([0.0, 1.0]), window=1, pool=())
+    assert result.residence_label.values.tolist() == [
+        [-1, -1, 0, 0, 1, 1],
+        [-1, -1, -1, -1, -1, -1],
+        [0, -2, 0, 0, 1, 1],
+        [1, 1, -2, -2, -2, -2],
+        [-2, -2, -2, -2, -2, -2],
+    ]
+    assert result.residence_count.values.tolist() == [[1, 1], [0, 0], [2, 1], [0, 1], [0, 0]]
+    np.testing.assert_allclose(result.occupation.sum("attractor", skipna=False), [4 / 6, 0, 1, 1, np.nan])
+    np.testing.assert_allclose(result.core_fraction[:3], [[1 / 2, 1], [np.nan, np.nan], [2 / 3, 1]])
+    assert np.isnan(result.escape_rate[1]).all()
+    assert result.escapes.values[:, 0, 1].tolist() == [1, 0, 1, 0, 0]
+    pooled = residence(runs_of(states), fixed_points([0.0, 1.0]), window=1)
+    assert pooled.residence_count.values.tolist() == [3, 3]
+    np.testing.assert_allclose(pooled.occupation, [5 / 19, 6 / 19])
+
+
+@pytest.fixture(scope="module")
+def swept():
+    """Runs over β, size, replica and initial, and two attractors that move with β, with labels 3 and 5."""
+    beta, size = np.array([1.0, 1.1, 1.2]), np.array([100.0, 1e4])
+    states = chain((0.02, 0.05), 300, 24).reshape(3, 2, 2, 2, 300).astype(float)
+    states = states * (1 + np.arange(3))[:, None, None, None, None]
+    dims = ("beta", "size", "replica", "initial", "step")
+    ds = runs_of(states, dims, beta=beta, size=size, replica=[4, 7], initial=[0, 1]).assign_coords(gamma=220.0)
+    ds["status"] = ("beta", "size", "replica", "initial"), np.zeros((3, 2, 2, 2), np.int8)
+    each = [fixed_points([0.0, 1.0 + i], [3, 5]) for i in range(3)]
+    attractors = xr.concat(each, "beta").assign_coords(beta=beta).expand_dims(gamma=[220.0], seed=[0])
+    return ds, attractors
+
+
+def test_attractors_are_matched_by_label(swept):
+    ds, attractors = swept
+    result = residence(ds, attractors, window=1)
+    assert result.residence_label.dims == ("beta", "size", "replica", "initial", "step")
+    assert result.escape_rate.dims == ("beta", "size", "attractor")
+    assert result.escapes.dims == ("beta", "size", "attractor", "to")
+    assert result.attractor.values.tolist() == result.to.values.tolist() == [3, 5]
+    assert set(np.unique(result.residence_label)) == {3, 5}
+    np.testing.assert_allclose(result.residence_radius.sel(beta=1.2).values.ravel(), [1, 1])
+    expected = np.where(ds.attention.isel(pattern=0) > 0.5 * (1 + xr.DataArray([0, 1, 2], dims="beta")), 5, 3)
+    np.testing.assert_array_equal(result.residence_label, expected)
+    assert (result.status == 0).all()
+    assert result.attrs == ds.attrs
+    turned = attractors.isel(beta=[2, 0, 1], attractor=[1, 0]).assign_coords(beta=[1.2, 1.0, 1.1 + 2e-16])
+    again = residence(ds, turned, window=1)
+    same(again.isel(attractor=[1, 0], to=[1, 0]), result)
+    # One point, its coordinates left, and a point selected away in the attractors only.
+    same(residence(ds.isel(beta=1), attractors, window=1), result.isel(beta=1))
+    one = residence(ds.isel(beta=[1]), attractors.isel(beta=1), window=1)
+    np.testing.assert_array_equal(one.escapes, result.escapes.isel(beta=[1]))
+    # Attractors of the mean field, found at size = inf.
+    same(residence(ds, attractors.expand_dims(size=[np.inf]), window=1), result)
+
+
+def test_which_runs_are_put_together(swept):
+    ds, attractors = swept
+    by_run = residence(ds, attractors, window=1, pool=())
+    assert by_run.escape_rate.dims == ("beta", "size", "replica", "initial", "attractor")
+    pooled = residence(ds, attractors, window=1)
+    np.testing.assert_array_equal(by_run.escapes.sum(["replica", "initial"]), pooled.escapes)
+    np.testing.assert_array_equal(by_run.residence_count.sum(["replica", "initial"]), pooled.residence_count)
+    total = by_run.stay_length.sum(["replica", "initial", "stay"])
+    np.testing.assert_allclose(pooled.escape_rate, pooled.escapes.sum("to") / total)
+    by_replica = residence(ds, attractors, window=1, pool="initial")
+    np.testing.assert_array_equal(by_run.escapes.sum("initial"), by_replica.escapes)
+    everything = residence(ds, attractors, window=1, pool=["size", "replica", "initial"])
+    np.testing.assert_array_equal(pooled.escapes.sum("size"), everything.escapes)
+    same(by_run[["residence_label"]], pooled[["residence_label"]])
+    # Lengths come in the order of the runs, then of time.
+    here = {"beta": 1, "size": 0}
+    for a in (0, 1):
+        lengths = by_run.stay_length.isel(here).isel(attractor=a).values.reshape(4, -1)
+        np.testing.assert_array_equal(
+            pooled.stay_length.isel(here).isel(attractor=a).dropna("stay"), lengths[np.isfinite(lengths)]
+        )
+
+
+def test_lengths_that_are_kept(swept):
+    ds, attractors = swept
+    every, few = (residence(ds, attractors, window=1, max_stays=n) for n in (1000, 2))
+    same(every.isel(stay=slice(2)), few)
+    assert int(few.residence_count.max()) > 2
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {"beta": 1, "size": 1, "replica": 1, "initial": 1, "step": 50},
+        {"beta": 2, "size": 2, "replica": 1, "initial": 2, "step": 300},
+        {"step": 7},
+    ],
+)
+def test_chunks_change_nothing(swept, chunks):
+    ds, attractors = swept
+    result = residence(ds, attractors, window=2, every=3)
+    lazy = residence(ds.chunk(chunks), attractors, window=2, every=3)
+    assert all(dask.is_dask_collection(lazy[name]) for name in (*COUNTED, *BOUNDS, "residence_label"))
+    same(lazy.compute(), result)
+    also = residence(ds.chunk(chunks), attractors.chunk({"beta": 1, "point": 3}), window=2, every=3)
+    same(also.compute(), result)
+    same(residence(ds, attractors.chunk({"beta": 2}), window=2, every=3).compute(), result)
+    assert (
+        also.escapes.data.name
+        == residence(ds.chunk(chunks), attractors.chunk({"beta": 1, "point": 3}), window=2, every=3).escapes.data.name
+    )
+
+
+def test_nothing_is_computed_before_it_is_asked_for(swept):
+    def refuse(*_):
+        raise AssertionError("computed")
+
+    ds, attractors = swept
+    broken = ds.assign(
+        attention=ds.attention.chunk({"beta": 1}).copy(
+            data=ds.attention.chunk().data.map_blocks(refuse, dtype=float, meta=np.empty((0,) * 6))
+        )
+    )
+    result = residence(broken, attractors, window=1)
+    assert result.residence_label.shape == (3, 2, 2, 2, 300)
+    eager = residence(ds, attractors, window=1)
+    assert not any(dask.is_dask_collection(each) for each in eager.values())
+
+
+def test_an_attractor_that_is_absent(swept):
+    ds, attractors = swept
+    gone = attractors.where((attractors.beta != 1.1) | (attractors.attractor == 3))
+    result, whole = (residence(ds, each, window=1, radius=0.3) for each in (gone, attractors))
+    same(result.sel(beta=[1.0, 1.2]), whole.sel(beta=[1.0, 1.2]))
+    at = result.sel(beta=1.1)
+    assert (at.residence_count.sel(attractor=5) == 0).all()
+    assert np.isnan(at.residence_radius.sel(attractor=5)).all()
+    assert set(np.unique(at.residence_label)) <= {-1, 3}
+    nothing = residence(ds, attractors.where(attractors.attractor > 9), window=1)
+    assert (nothing.residence_label == -1).all()
+    assert (nothing.occupation == 0).all()
+
+
+def test_sets_that_are_too_close(swept):
+    ds, attractors = swept
+    close = attractors.copy(deep=True)
+    close["attractor_points"].loc[{"beta": 1.1}] = 0.5
+    message = (
+        r"residence: 2 problems: attractors: 100\.0% of the states of attractor 3 at .*beta = 1\.1.* would be in the "
+        r"core of 5.*n_points=.*window=.*drop_sel\(attractor=3\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        residence(ds, close, window=1)
+    lazy = residence(ds, close.chunk(), window=1)
+    with pytest.raises(ValueError, match=message):
+        lazy.compute()
+    assert residence(ds, close.drop_sel(attractor=3), window=1, radius=0.1).sizes["attractor"] == 1
+    with pytest.raises(ValueError, match=r"attractor 3 at .* is alone and a single state: give radius"):
+        residence(ds, close.drop_sel(attractor=5), window=1)
+
+
+def test_the_accessor(swept):
+    ds, attractors = swept
+    same(ds.dmft.residence(attractors, window=1, pool=()), residence(ds, attractors, window=1, pool=()))
+    method, function = (inspect.signature(each).parameters for each in (dmfx.DmftAccessor.residence, residence))
+    assert list(method.values())[1:] == list(function.values())[1:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"variable": "m_o"}, ValueError, "variable must be one of 'attention'"),
+        ({"radius": 0}, ValueError, "radius must be a finite number above 0, not 0"),
+        ({"radius": "1"}, TypeError, "radius must be a finite number above 0"),
+        ({"window": None}, ValueError, "ds does not say its model: give window"),
+        ({"window": 0}, ValueError, "window must be a whole number of at least 1"),
+        ({"window": 301}, ValueError, "ds must have at least 301 steps.* but has 300"),
+        ({"window": 9}, ValueError, "fewer than 9 successive states of attractor 3 at .*n_points"),
+        ({"every": 0}, ValueError, "every must be a whole number of at least 1"),
+        ({"pool": 3}, TypeError, "pool must be the name of a sweep dim, or several, not 3"),
+        ({"pool": "runs"}, ValueError, "pool must be of sweep dims, 'beta', 'size', 'replica', 'initial', not 'runs'"),
+        ({"pool": ("beta",)}, ValueError, "pool must not hold 'beta', along which the attractors differ"),
+        ({"max_stays": 0}, ValueError, "max_stays must be a whole number"),
+        ({"radius": -1, "max_stays": 0.5}, ValueError, "2 problems: radius .*; max_stays"),
+    ],
+)
+def test_wrong_arguments(swept, arguments, error, message):
+    ds, attractors = swept
+    longer = attractors.assign(attractor_period=0 * attractors.attractor_period + 20) if "9" in message else attractors
+    with pytest.raises(error, match=rf"residence: .*{message}"):
+        residence(ds, longer, **{"window": 1} | arguments)
+
+
+def test_wrong_datasets(swept):
+    ds, attractors = swept
+
+    def refused(message, error=ValueError, ds=ds, attractors=attractors):
+        with pytest.raises(error, match=rf"residence: .*{message}"):
+            residence(ds, attractors, window=1)
+
+    refused("ds must be a Dataset", TypeError, ds=3)
+    refused("attractors must be a Dataset from dmfx.basins", TypeError, attractors=ds.attention)
+    refused("attractors must be what dmfx.basins returned.*lacks attractor_points", attractors=ds)
+    refused("lacks attractor_period", attractors=attractors.drop_vars("attractor_period"))
+    refused("has attractor_points without those dims", attractors=attractors.isel(point=0))
+    refused("have all points.*left out along point", attractors=attractors.assign_coords(point=np.arange(0, 16, 2)))
+    refused("ds must have every step", ds=ds.assign_coords(step=np.arange(300)).isel(step=slice(None, None, 2)))
+    refused("attractors has no beta = 1.1", attractors=attractors.drop_sel(beta=1.1))
+    refused("attractors is at beta = 1.0, but ds at 1.0, 1.1, 1.2", attractors=attractors.isel(beta=0))
+    refused("attractors has no gamma = 220.0", attractors=attractors.assign_coords(gamma=[210.0]))
+    refused(r"attractors has the dim beta \(3\), which ds has not", ds=ds.isel(beta=0, drop=True))
+    refused("attractors has 2 entries along size", attractors=attractors.expand_dims(size=[1.0, np.inf]))
+    refused("labels from 0 along attractor, each once", attractors=attractors.assign_coords(attractor=[1, 1]))
+    refused("attractors has no entries along attractor", attractors=attractors.isel(attractor=[]))
+    refused("ds has the dim stay", ds=ds.rename(initial="stay"))
+    refused(
+        "attractors must have labels along pattern, or as many entries",
+        attractors=attractors.isel(pattern=[0, 0]),
+    )
+    refused(
+        "attractor_period has dims",
+        attractors=attractors.assign(attractor_period=attractors.attractor_points.astype(int)),
+    )
+    refused(
+        "attractor_points must be real numbers",
+        attractors=attractors.assign(attractor_points=attractors.attractor_points.astype(str)),
+    )
+
+
+def test_in_the_shell(swept, tmp_path, capsys):
+    from tests.test_cli import run
+
+    ds, attractors = swept
+    paths = [each.dmft.save(tmp_path / name) for each, name in ((ds, "runs.nc"), (attractors, "found.zarr"))]
+    made = tmp_path / "residence.nc"
+    words = ["--set", f"attractors={paths[1]}", "--set", "window=1", "--set", "pool=replica", "--workers", "1"]
+    status, _, err = run(capsys, "analyse", paths[0], "residence", made, *words)
+    assert (status, err.count("Error")) == (0, 0)
+    same(dmfx.open(made).load(), residence(ds, attractors, window=1, pool="replica"))
+    status, _, err = run(capsys, "analyse", paths[0], "residence", made, "--overwrite")
+    assert status == 2
+    assert "residence needs --set attractors=VALUE" in err
+    status, _, err = run(capsys, "analyse", paths[0], "residence", made, "--overwrite", "--set", "attractors=none.nc")
+    assert status == 2
+    assert "none.nc" in err
