@@ -3,7 +3,7 @@
 Simulate with `simulate`, analyse through the accessor ``ds.dmft``, keep and share with `save` and `open`.
 """
 
-from dmfx import analysis, weights
+from dmfx import analysis, plot, weights
 from dmfx.accessor import DmftAccessor
 from dmfx.analysis import (
     attractor_distance,
@@ -42,6 +42,7 @@ __all__ = [
     "lyapunov",
     "open",
     "periodic_orbits",
+    "plot",
     "poincare",
     "power_spectrum",
     "residence",

@@ -6,7 +6,7 @@ import numpy as np
 
 from dmfx.blocks import Measurement
 from dmfx.dynamics import exponents
-from dmfx.finite_size import parse_sizes
+from dmfx.finite_size import Noise, parse_sizes
 from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import Token
 from dmfx.starts import RandomTokens, Start
@@ -19,22 +19,29 @@ __all__ = ["parse_carry", "parse_lyapunov", "parse_noise", "parse_variables"]
 ALIGN = 1000
 
 
-def parse_noise(problems: Problems, size: object, replica: object, axes: dict[str, np.ndarray]) -> tuple[float, int]:
-    """The size and the replica of all points, where they are not dims; adds the dims that they are."""
-    one_size, one_replica = np.inf, 0
+def parse_noise(
+    problems: Problems, model: SelfAttention, size: object, replica: object, axes: dict[str, np.ndarray]
+) -> tuple[Noise, bool]:
+    """Size and replica of all points where they are not dims, and whether any network is finite; adds the dims."""
+    noise, finite = Noise(), False
     if size is not None:
         sizes = parse_sizes(problems, size)
-        one_size = float(sizes[0])
+        noise, finite = noise._replace(size=float(sizes[0])), bool(np.isfinite(sizes).any())
         if np.ndim(size) > 0:
             axes["size"] = sizes
     if replica is not None:
         replicas = problems.axis("replica", replica, minimum=0, integer=True)
-        one_replica = int(replicas[0])
+        noise = noise._replace(replica=int(replicas[0]))
         if np.ndim(replica) > 0:
             axes["replica"] = replicas
         if size is None:
             problems.say("replica, the realisation of the thermal noise, goes with size=: the mean field has no noise")
-    return one_size, one_replica
+    if finite and not problems.messages:
+        for seed in axes["seed"][: 1 if model.is_fixed else None].tolist():
+            if reason := model.weights.why_not_finite(seed):
+                problems.say(f"size: {reason} (seed {seed}): their networks are known in the mean field only")
+                break
+    return noise, finite
 
 
 def parse_carry(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dmfx import variables
-from dmfx.finite_size import noise_keys
+from dmfx.finite_size import Noise, noise_keys
 from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import Context
-from dmfx.points import by_noise, points_at
+from dmfx.points import by_noise, distinct, points_at
 from dmfx.starts import RandomContexts, RandomTokens, Start, random_context
 
 if TYPE_CHECKING:
@@ -89,10 +89,8 @@ class Block(NamedTuple):
         Steps of the run that were kept in chunks before this one.
     carry
         How the points follow each other, if they do.
-    size, replica
-        Number of spins and realisation of the noise of the points, unless they are dims.
-    common_noise
-        Dims along which points share their noise.
+    noise
+        Size and noise of the points, where labels do not say.
     """
 
     axes: dict[str, np.ndarray]
@@ -103,9 +101,7 @@ class Block(NamedTuple):
     measurement: Measurement | None = None
     before: int = 0
     carry: Carry | None = None
-    size: float = np.inf
-    replica: int = 0
-    common_noise: tuple[str, ...] = ()
+    noise: Noise = Noise()
 
 
 class _State(NamedTuple):
@@ -175,11 +171,8 @@ def _run(model: SelfAttention, block: Block, given: _State | None) -> tuple[np.n
     shape = tuple(len(labels) for labels in block.axes.values())
     n_points = int(np.prod(shape))
     along = np.indices(shape).reshape(len(shape), n_points)
-    label = {
-        "epsilon": np.full(n_points, model.epsilon),
-        "size": np.full(n_points, block.size),
-        "replica": np.full(n_points, block.replica),
-    } | {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
+    label = {"epsilon": np.full(n_points, model.epsilon)} | block.noise.coordinates(n_points)
+    label |= {dim: labels[i] for (dim, labels), i in zip(block.axes.items(), along, strict=True)}
     token = None
     if given is None:
         with np.errstate(over="ignore", invalid="ignore"):  # a point that overflows is told by its status
@@ -187,7 +180,7 @@ def _run(model: SelfAttention, block: Block, given: _State | None) -> tuple[np.n
         given = _State(attention, phase, np.zeros(n_points, dtype=np.int64))
     else:
         given = given.flat(shape)
-    key = noise_keys(label, block.common_noise) if np.isfinite(label["size"]).any() else None
+    key = noise_keys(label, block.noise.common) if np.isfinite(label["size"]).any() else None
 
     def advance(which: np.ndarray | slice) -> tuple[np.ndarray, ...]:
         state = given.take(which)
@@ -280,23 +273,16 @@ def _starts(
     if isinstance(start, Context):
         return np.broadcast_to(start.attention, shape), np.full(n_points, start.phase), None
     if isinstance(start, RandomContexts):
-        starts, which = _distinct(label["seed"], label["initial"])
+        starts, which = distinct(label["seed"], label["initial"])
         contexts = np.stack([random_context(seed, number, *shape[1:]) for seed, number in starts])
         return contexts[which], np.zeros(n_points, dtype=np.int64), None
     # Attention to a context of one token is its value overlap.
     if isinstance(start, RandomTokens):
-        starts, which = _distinct(label["seed"], label["initial"], label["epsilon"], label["size"])
+        starts, which = distinct(label["seed"], label["initial"], label["epsilon"], label["size"])
         token = np.stack([model.random_token_overlaps(*values) for values in starts])[which]
     else:
-        starts, which = _distinct(label["seed"], label["epsilon"], label["size"])
+        starts, which = distinct(label["seed"], label["epsilon"], label["size"])
         token = np.stack([model.token_overlaps(seed, start, *values) for seed, *values in starts])[which]
     attention = np.full(shape, np.nan)
     attention[:, 0] = token[:, 1]
     return attention, np.ones(n_points, dtype=np.int64), token
-
-
-def _distinct(*labels: np.ndarray) -> tuple[list[tuple], np.ndarray]:
-    """Distinct combinations among the points, and which of them each point has."""
-    combinations = list(zip(*(values.tolist() for values in labels), strict=True))
-    number = {combination: i for i, combination in enumerate(dict.fromkeys(combinations))}
-    return list(number), np.array([number[combination] for combination in combinations])

@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from dmfx.validation import Problems, real_numbers
 
-__all__ = ["MOST_SPINS", "noise_keys", "parse_common_noise", "parse_sizes"]
+__all__ = ["COMMON_NOISE", "MOST_SPINS", "Noise", "noise_keys", "parse_common_noise", "parse_sizes"]
 
 #: Floats are whole numbers up to here.
 MOST_SPINS = 2**53
 
+#: Attribute of a Dataset that names the dims along which its points share their noise.
+COMMON_NOISE = "dmfx_common_noise"
+
 #: Coordinates that the noise of every point depends on, whether they are dims or not.
-ALWAYS = ("seed", "replica", "size", "beta", "gamma", "epsilon")
+ALWAYS = {"seed": int, "replica": int, "size": float, "beta": float, "gamma": float, "epsilon": float}
+
+
+class Noise(NamedTuple):
+    """What is known of the size and the noise of all points of a sweep, besides their labels.
+
+    Attributes
+    ----------
+    size, replica
+        Number of spins and realisation of the noise, where they are not dims.
+    common
+        Dims along which points share their noise.
+    selected
+        Names and labels of coordinates along which the start of the runs was one of several.
+    """
+
+    size: float = np.inf
+    replica: int = 0
+    common: tuple[str, ...] = ()
+    selected: tuple[tuple[str, object], ...] = ()
+
+    def coordinates(self, n_points: int) -> dict[str, np.ndarray]:
+        """The coordinates that are the same for all points, shape (point,) each."""
+        same = {"size": self.size, "replica": self.replica, **dict(self.selected)}
+        return {name: np.full(n_points, label) for name, label in same.items()}
 
 
 def parse_sizes(problems: Problems, size: object) -> np.ndarray:
@@ -31,30 +59,39 @@ def parse_sizes(problems: Problems, size: object) -> np.ndarray:
         return stand_in
     array = np.atleast_1d(array)
     sizes = array.astype(float)
+    if isinstance(size, (list, tuple)):  # next to a float, 2^53 + 1 would have become 2^53
+        array = np.array([MOST_SPINS + 1 if isinstance(n, int) and n > MOST_SPINS else float(n) for n in size], object)
     with np.errstate(invalid="ignore"):
         whole = (sizes >= 1) & (array <= MOST_SPINS) & (sizes == np.round(sizes))
     good = whole | (sizes == np.inf)
     if not good.all():
         first = int(np.flatnonzero(~good)[0])
         where = f" at position {first}" if array.size > 1 else ""
-        problems.say(f"size must be {expected}, not {array[first].item()!r}{where}")
+        shown = np.atleast_1d(np.asarray(size, dtype=object))[first] if array.dtype == object else array[first].item()
+        problems.say(f"size must be {expected}, not {shown!r}{where}")
         return stand_in
     if np.unique(sizes).size != sizes.size:
         problems.say("size has repeated values: every value labels one point of the sweep")
     return sizes
 
 
-def parse_common_noise(problems: Problems, common_noise: object, dims: Collection[str], given: bool) -> tuple[str, ...]:
+def parse_common_noise(
+    problems: Problems, common_noise: object, dims: Collection[str], finite: bool
+) -> tuple[str, ...]:
     """The dims along which points share their noise."""
+    if common_noise is None:
+        return ()
     if isinstance(common_noise, str):
         common_noise = (common_noise,)
     try:
         names = tuple(dict.fromkeys(common_noise))
+        if isinstance(common_noise, bytes):
+            raise TypeError
     except TypeError:
         problems.add("common_noise", "names of dims of the sweep", common_noise, is_type=True)
         return ()
-    if names and not given:
-        problems.say("common_noise goes with size=: the mean field has no noise")
+    if names and not finite:
+        problems.say("common_noise goes with a finite size=: the mean field has no noise")
         return ()
     for name in names:
         if name == "replica":
@@ -84,7 +121,8 @@ def noise_keys(label: Mapping[str, np.ndarray], common: Collection[str] = ()) ->
     n_points = len(label["seed"])
     words = np.zeros((n_points, 0), dtype="<u8")
     for name in names:
-        values = _words(label[name]) if name not in common else np.zeros(n_points, "<u8")
+        kept = label[name].astype(ALWAYS[name]) if name in ALWAYS else label[name]
+        values = np.zeros(n_points, "<u8") if name in common else _words(kept)
         parts = [values] if name in ALWAYS else [np.full(n_points, _digest(name)), values]
         words = np.column_stack([words, *parts])
     keys = b"".join(hashlib.blake2b(row.tobytes(), digest_size=16, person=b"dmfx noise").digest() for row in words)

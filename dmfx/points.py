@@ -12,7 +12,7 @@ from dmfx.models.self_attention import SelfAttention
 if TYPE_CHECKING:
     from dmfx.kernels.state import Points
 
-__all__ = ["by_noise", "points_at"]
+__all__ = ["by_noise", "distinct", "points_at"]
 
 
 def points_at(
@@ -38,8 +38,8 @@ def points_at(
 
     size = np.full(len(seed), np.inf) if size is None else size
     finite = bool(np.isfinite(size).all())
-    numbers, realisation = _distinct(seed, size)
-    drawn = [model.realisation(int(number)).of_size(float(spins)) for number, spins in numbers]
+    numbers, realisation = distinct(seed, size)
+    drawn = [model.realisation(int(number)).of_size(spins) for number, spins in numbers]
     return Points(
         beta=beta,
         gamma=gamma,
@@ -57,12 +57,11 @@ def points_at(
     )
 
 
-def _distinct(seed: np.ndarray, size: np.ndarray) -> tuple[list[tuple[int, float]], np.ndarray]:
-    """Distinct pairs in order, and which of them each point has."""
-    seeds, of_seed = np.unique(seed, return_inverse=True)
-    sizes, of_size = np.unique(size, return_inverse=True)
-    pairs, which = np.unique(of_seed * len(sizes) + of_size, return_inverse=True)
-    return [(seeds[pair // len(sizes)], sizes[pair % len(sizes)]) for pair in pairs], which
+def distinct(*labels: np.ndarray) -> tuple[list[tuple], np.ndarray]:
+    """Distinct combinations among the points, and which of them each point has."""
+    combinations = list(zip(*(values.tolist() for values in labels), strict=True))
+    number = {combination: i for i, combination in enumerate(dict.fromkeys(combinations))}
+    return list(number), np.array([number[combination] for combination in combinations])
 
 
 def by_noise(

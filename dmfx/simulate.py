@@ -13,9 +13,10 @@ import xarray as xr
 from dask.base import tokenize
 
 from dmfx.arguments import parse_carry, parse_lyapunov, parse_noise, parse_variables
+from dmfx.blocks import Measurement
 from dmfx.chunking import LANES, default_chunks, noise_cost, parse_chunks, step_cost, tangent_cost
 from dmfx.dynamics import exponents
-from dmfx.finite_size import parse_common_noise
+from dmfx.finite_size import COMMON_NOISE, parse_common_noise
 from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
 from dmfx.starts import FromRun, RandomTokens, align, parse_initial
@@ -35,6 +36,11 @@ DESCRIPTIONS = {
     "RandomContexts": "random contexts",
     "RandomTokens": "tokens of random spins",
     "FromRun": "contexts of another Dataset",
+}
+WEIGHT_DIMS = {
+    "field_weights": ("seed", "pattern", "column"),
+    "overlap_weights": ("seed", "matrix", "pattern", "column"),
+    "position_weights": ("seed", "matrix", "pattern", "bit"),
 }
 REFERENCES = (
     "Poc-López & Aguilera, Dynamical Mean-Field Theory of Self-Attention Neural Networks, arXiv:2406.07247 (2024)"
@@ -86,23 +92,25 @@ def simulate(
         N, number of spins, from 1 to 2^53; ``np.inf`` is the mean field, as is None. A 1-D array adds the dim ``size``.
         A step of a finite network draws one binomial number for each column type, which is exact, and costs about three
         steps of the mean field, whatever N is. The types get whole numbers of spins by largest remainders, and the
-        overlaps are those of these spins; weights of N independent random columns are ``dmfx.weights.random(M, N)`` at
-        size N, at a cost that grows with the number of distinct columns. Of weights that are known by their
-        correlations, each spin has the mean weight of its type.
+        overlaps are those of these spins; types for which none is left vanish. Weights of N independent random columns
+        are ``dmfx.weights.random(M, N)`` at size N, for some 7 ns per column and step, up to 2^(4M-1) columns. Of
+        weights that are known by their correlations, each spin has the mean weight of its type.
     replica
         Realisations of the thermal noise of finite networks, numbers from 0 on; None is 0. A 1-D array adds the dim
         ``replica``.
     common_noise
         Dims along which points share their noise, such as ``"initial"``, to see whether they come together. By default
-        the noise of every point is its own. It depends on the coordinates of the point alone.
+        the noise of every point is its own. It is a function of the coordinates of the point, and not of the model: at
+        the same coordinates two models have the same noise.
     initial
         Where runs start. None: the model's ``start``. A Dataset with ``final_attention`` (…, context, pattern;
         context 0 is the newest) and ``final_phase``: at the end of another run, or at a context built by hand; its
         sweep dims are matched by label, or broadcast if of size 1. A finite network draws the tokens of the context
         from its attention values: with the noise that made them, if ``noise_step`` is there and the coordinates are
-        the same. ``"random"``: ``starts`` contexts with values uniform in [-1, 1], along the dim ``initial``.
-        ``"random_token"``: as many tokens of random spins, for finite networks. An integer: from the token that is
-        this output pattern. An array: from a token of given spins by column.
+        the same; without it the noise starts anew, at its first step. ``"random"``: ``starts`` contexts with values
+        uniform in [-1, 1], along the dim ``initial``. ``"random_token"``: as many tokens of random spins, for finite
+        networks. An integer: from the token that is this output pattern. An array: from a token of given spins by
+        column.
     starts
         Number of random starts.
     variables
@@ -126,10 +134,10 @@ def simulate(
     xr.Dataset
         Dims (beta, gamma, seed, [epsilon, size, replica, direction, initial, ...], step, pattern); ``step`` counts from
         the start of this run, its transient included. Beside the variables asked for: ``final_attention``,
-        ``final_phase`` and, with ``size``, ``noise_step``, from which a run continues exactly; ``status`` by point; the
-        weights by ``seed``; with ``lyapunov``, also what `dmfx.lyapunov` returns. Step t has the token made from
-        attention A(t-1), its overlaps m(t), and the attention A(t) that it computes. A run from a token can go on once
-        its context has filled, after L - 1 steps; before that, ``final_attention`` has NaN at the lags that are
+        ``final_phase`` and, of finite networks, ``noise_step``, from which a run continues exactly; ``status`` by
+        point; the weights by ``seed``; with ``lyapunov``, also what `dmfx.lyapunov` returns. Step t has the token made
+        from attention A(t-1), its overlaps m(t), and the attention A(t) that it computes. A run from a token can go on
+        once its context has filled, after L - 1 steps; before that, ``final_attention`` has NaN at the lags that are
         missing.
 
     Raises
@@ -173,58 +181,30 @@ def simulate(
             model = model.with_epsilon(float(values[0]))
         else:
             axes["epsilon"] = values
-    one_size, one_replica = parse_noise(problems, size, replica, axes)
+    noise, finite = parse_noise(problems, model, size, replica, axes)
     carry, direction = parse_carry(problems, carry, direction, axes)
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
     record = parse_variables(problems, variables)
-    start, added = parse_initial(problems, initial, starts, model, axes)
+    start, added = parse_initial(problems, initial, starts, model, axes, finite)
     if carry is not None and "direction" in added:
         problems.say("initial has the dim direction, of a sweep carried both ways: select one, or carry both ways")
     axes |= added
-    common_noise = parse_common_noise(problems, common_noise, axes, size is not None)
-    if isinstance(start, FromRun) and labels_known:
-        start = align(problems, start, axes)
-    sizes = {dim: len(labels) for dim, labels in axes.items()}
+    noise = noise._replace(common=parse_common_noise(problems, common_noise, axes, finite))
+    if isinstance(start, FromRun):
+        start = align(problems, start, axes) if labels_known else start
+        if finite:
+            noise = noise._replace(selected=tuple(sorted(start.selected.items())))
     measurement = parse_lyapunov(problems, lyapunov, model, start, transient, steps)
-    shape = (model.n_patterns, model.context_size, model.weights.n_columns)
-    cost = step_cost(*shape) if measurement is None else tangent_cost(*shape, measurement.n)
-    if size is not None:
-        cost += noise_cost(model.weights.n_columns)
-    if carry in sizes:  # the points of a line are run one by one: a task advances as many together as it has lines
-        lines = math.prod(size for dim, size in sizes.items() if dim not in (carry, "direction"))
-        cost *= LANES / min(lines, LANES)
-    default = default_chunks(
-        sizes,
-        transient=transient,
-        steps=steps,
-        n_patterns=model.n_patterns,
-        cost=cost,
-        point_bytes=8 * model.context_size * model.n_patterns,
-        seed_bytes=2 * 8 * model.n_patterns * (5 * model.weights.n_columns + 4 * model.context_size) * np.size(size),
-    )
-    if carry is not None and default["step"] < steps:
-        default[carry] = 1
-    block_sizes = parse_chunks(problems, chunks, sizes, steps, default)
+    default = _default_chunks(model, axes, transient, steps, measurement, finite, carry)
+    block_sizes = parse_chunks(problems, chunks, {dim: len(labels) for dim, labels in axes.items()}, steps, default)
     if direction == "both":
         block_sizes["direction"] = (1, 1)
-    if carry is not None and isinstance(start, (Token, RandomTokens)) and transient + steps < model.context_size - 1:
-        problems.say(
-            f"carry: a run from a token fills its context first: transient + steps must be at least "
-            f"{model.context_size - 1}"
-        )
     if carry is not None and len(block_sizes["step"]) > 1 and max(block_sizes[carry]) > 1:
         problems.say(f"chunks: with carry={carry!r}, either step must be in one chunk or {carry} in chunks of 1")
-    if (
-        isinstance(start, (Token, RandomTokens))
-        and transient + block_sizes["step"][0] < model.context_size - 1
-        and len(block_sizes["step"]) > 1
-    ):
-        problems.say(
-            "chunks: a run from a token fills its context first: the first chunk along step, with the transient, "
-            f"must have at least {model.context_size - 1} steps"
-        )
+    if isinstance(start, (Token, RandomTokens)):
+        _check_filling(problems, model, carry, transient, block_sizes["step"])
     problems.raise_any()
 
     token = tokenize(
@@ -237,7 +217,7 @@ def simulate(
         measurement,
         carry,
         direction,
-        (one_size, one_replica, common_noise),
+        noise,
         versions()["dmfx"],
     )
     arrays = build_arrays(
@@ -251,25 +231,103 @@ def simulate(
         measurement=measurement,
         carry=carry,
         direction=direction,
-        size=one_size,
-        replica=one_replica,
-        common_noise=common_noise,
+        noise=noise,
     )
-    if size is None:
+    if not finite:
         del arrays["noise_step"]
+    ds = _labelled(model, arrays | _weights(model, axes["seed"], token), axes, transient, steps, measurement)
+    if size is not None and "size" not in axes:
+        ds = ds.assign_coords(size=noise.size)
+    if replica is not None and "replica" not in axes:
+        ds = ds.assign_coords(replica=noise.replica)
+    ds = ds.assign_coords(dict(noise.selected))
+    arguments = {
+        "steps": steps,
+        "transient": transient,
+        "variables": list(record),
+        "initial": "the model's start" if initial is None else DESCRIPTIONS[type(start).__name__],
+    }
+    if measurement is not None:
+        arguments["lyapunov"] = measurement.n
+    if carry is not None:
+        arguments |= {"carry": carry, "direction": direction}
+    if noise.common:
+        arguments["common_noise"] = list(noise.common)
+    ds.attrs = provenance(model, "simulate", arguments, finite=finite)
+    if noise.common:
+        ds.attrs[COMMON_NOISE] = " ".join(noise.common)
+    return describe_dataset(ds)
+
+
+def _default_chunks(
+    model: SelfAttention,
+    axes: dict[str, np.ndarray],
+    transient: int,
+    steps: int,
+    measurement: Measurement | None,
+    finite: bool,
+    carry: str | None,
+) -> dict[str, int]:
+    """What ``chunks="auto"`` stands for."""
+    sizes = {dim: len(labels) for dim, labels in axes.items()}
+    shape = (model.n_patterns, model.context_size, model.weights.n_columns)
+    cost = step_cost(*shape) if measurement is None else tangent_cost(*shape, measurement.n)
+    if finite:
+        cost += noise_cost(model.weights.n_columns)
+    if carry in sizes:  # the points of a line are run one by one: a task advances as many together as it has lines
+        lines = math.prod(size for dim, size in sizes.items() if dim not in (carry, "direction"))
+        cost *= LANES / min(lines, LANES)
+    weights = 5 * model.weights.n_columns * sizes.get("size", 1) + 4 * model.context_size
+    default = default_chunks(
+        sizes,
+        transient=transient,
+        steps=steps,
+        n_patterns=model.n_patterns,
+        cost=cost,
+        point_bytes=8 * model.context_size * model.n_patterns,
+        seed_bytes=2 * 8 * model.n_patterns * weights,
+    )
+    if carry is not None and default["step"] < steps:
+        default[carry] = 1
+    return default
+
+
+def _check_filling(
+    problems: Problems, model: SelfAttention, carry: str | None, transient: int, chunks: tuple[int, ...]
+) -> None:
+    """Check that a run from a token has filled its context where another chunk, or the next point, goes on from it."""
+    least = model.context_size - 1
+    if carry is not None and transient + sum(chunks) < least:
+        problems.say(f"carry: a run from a token fills its context first: transient + steps must be at least {least}")
+    if len(chunks) > 1 and transient + chunks[0] < least:
+        problems.say(
+            "chunks: a run from a token fills its context first: the first chunk along step, with the transient, "
+            f"must have at least {least} steps"
+        )
+
+
+def _labelled(
+    model: SelfAttention,
+    arrays: dict[str, da.Array],
+    axes: dict[str, np.ndarray],
+    transient: int,
+    steps: int,
+    measurement: Measurement | None,
+) -> xr.Dataset:
+    """The arrays with their dims and coordinates."""
     sweep = tuple(axes)
     dims = {
         "final_attention": (*sweep, "context", "pattern"),
         "final_phase": sweep,
         "noise_step": sweep,
         "status": sweep,
+        **WEIGHT_DIMS,
     }
     if measurement is not None:
         measured = exponents.outputs(measurement.n, measurement.windows, model.context_size * model.n_patterns)
         dims |= {name: (*sweep, *output.dims) for name, output in measured.items()}
     ds = xr.Dataset(
-        {name: (dims.get(name, (*sweep, "step", "pattern")), array) for name, array in arrays.items()}
-        | _weights(model, axes["seed"], token),
+        {name: (dims.get(name, (*sweep, "step", "pattern")), array) for name, array in arrays.items()},
         coords={
             **axes,
             "step": np.arange(transient, transient + steps),
@@ -281,26 +339,7 @@ def simulate(
     if measurement is not None:
         ends = exponents.window_ends(transient, steps, measurement.windows)
         ds = ds.assign_coords(exponent=np.arange(measurement.n), window=ends)
-    if "epsilon" not in axes:
-        ds = ds.assign_coords(epsilon=model.epsilon)
-    if size is not None and "size" not in axes:
-        ds = ds.assign_coords(size=one_size)
-    if replica is not None and "replica" not in axes:
-        ds = ds.assign_coords(replica=one_replica)
-    arguments = {
-        "steps": steps,
-        "transient": transient,
-        "variables": list(record),
-        "initial": "the model's start" if initial is None else DESCRIPTIONS[type(start).__name__],
-    }
-    if measurement is not None:
-        arguments["lyapunov"] = measurement.n
-    if carry is not None:
-        arguments |= {"carry": carry, "direction": direction}
-    if common_noise:
-        arguments["common_noise"] = list(common_noise)
-    ds.attrs = provenance(model, "simulate", arguments, finite=size is not None)
-    return describe_dataset(ds)
+    return ds if "epsilon" in axes else ds.assign_coords(epsilon=model.epsilon)
 
 
 def provenance(
@@ -323,7 +362,7 @@ def _token_of(start: object) -> object:
     return (start.attention, start.phase, start.clock) if isinstance(start, FromRun) else repr(start)
 
 
-def _weights(model: SelfAttention, seeds: np.ndarray, token: str) -> dict[str, tuple]:
+def _weights(model: SelfAttention, seeds: np.ndarray, token: str) -> dict[str, da.Array]:
     """The weights as lazy variables by seed."""
     columns = model.weights.n_columns
     matrix_rows = (len(MATRICES), model.n_patterns)
@@ -333,26 +372,18 @@ def _weights(model: SelfAttention, seeds: np.ndarray, token: str) -> dict[str, t
         "overlap": (*matrix_rows, columns),
         "position": (*matrix_rows, bits),
     }
-    dims = {
-        "field": ("seed", "pattern", "column"),
-        "overlap": ("seed", "matrix", "pattern", "column"),
-        "position": ("seed", "matrix", "pattern", "bit"),
-    }
     numbers = da.from_array(seeds, chunks=max(1, 2**20 // (5 * model.n_patterns * columns)))
     return {
-        f"{part}_weights": (
-            dims[part],
-            da.map_blocks(
-                _draw,
-                numbers,
-                model=model,
-                part=part,
-                dtype=float,
-                chunks=(numbers.chunks[0], *((n,) for n in shape)),
-                new_axis=list(range(1, len(shape) + 1)),
-                name=f"dmfx-{part}-{token}",
-                meta=np.empty((0,) * (len(shape) + 1)),
-            ),
+        f"{part}_weights": da.map_blocks(
+            _draw,
+            numbers,
+            model=model,
+            part=part,
+            dtype=float,
+            chunks=(numbers.chunks[0], *((n,) for n in shape)),
+            new_axis=list(range(1, len(shape) + 1)),
+            name=f"dmfx-{part}-{token}",
+            meta=np.empty((0,) * (len(shape) + 1)),
         )
         for part, shape in shapes.items()
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
+from dmfx.labels import positions
 from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import STATE_DIMS, Context, Token, context_of, parse_start
 from dmfx.validation import Problems
@@ -42,11 +43,14 @@ class FromRun:
         Dims: every sweep dim, of full size or of size 1, then context and pattern.
     phase, clock
         The same sweep dims: phase of the next token, and the number of its noise.
+    selected
+        Where one point was selected along dims that the sweep lacks: their labels.
     """
 
     attention: xr.DataArray
     phase: xr.DataArray
     clock: xr.DataArray
+    selected: dict[str, object] = field(default_factory=dict)
 
     def chunked(self, chunks: Mapping[str, tuple[int, ...]]) -> tuple[da.Array, ...]:
         """Dask arrays whose blocks line up with those of the sweep."""
@@ -60,6 +64,8 @@ class FromRun:
 
 #: Names that the Dataset of a sweep has for other things.
 RESERVED = {"step", "context", "pattern", "column", "matrix", "bit", *VARIABLES}
+#: Dims of a sweep that stand for arguments of `dmfx.simulate`, beside those that it always has.
+OWN = ("epsilon", "size", "replica")
 MOST_STARTS = 10**6
 
 Start = Token | Context | RandomContexts | RandomTokens | FromRun
@@ -76,8 +82,9 @@ def parse_initial(
     starts: int | None,
     model: SelfAttention,
     axes: Mapping[str, np.ndarray],
+    finite: bool = False,
 ) -> tuple[Start, dict[str, np.ndarray]]:
-    """Normalise ``initial`` and say which dims it adds to the sweep.
+    """Normalise ``initial`` and say which dims it adds to the sweep; ``finite``: whether networks of finite size run.
 
     Returns
     -------
@@ -90,9 +97,9 @@ def parse_initial(
         kinds = {"random": RandomContexts, "random_token": RandomTokens}
         if problems.choice("initial", initial, kinds) == initial and starts is None:
             problems.say(f"initial={initial!r} needs starts=, the number of random starts")
-        if initial == "random_token" and "size" not in axes:
+        if initial == "random_token" and not finite:
             problems.say(
-                "initial='random_token' needs size=: among infinitely many spins random ones overlap with no pattern"
+                "initial='random_token' needs a finite size=: random spins, if infinitely many, overlap with no pattern"
             )
         number = problems.count("starts", 1 if starts is None else starts, maximum=MOST_STARTS)
         return kinds.get(initial, RandomContexts)(number), {"initial": np.arange(number)}
@@ -106,15 +113,23 @@ def parse_initial(
             return model.start, {}
         added = {}
         for dim, size in state.sizes.items():
-            if dim in STATE_DIMS or dim in axes or size == 1:
+            if dim in STATE_DIMS or dim in axes or (size == 1 and dim in (*OWN, *RESERVED)):
                 continue
-            if dim == "epsilon":
-                problems.say("initial has the dim epsilon: give epsilon= as an array, or select one value of it")
+            if dim in OWN:
+                problems.say(
+                    f"initial has the dim {dim}: give {dim}= as an array, select one value of it, or rename it to keep "
+                    f"where the runs started apart: ds.rename({dim}='start_{dim}')"
+                )
             elif dim in RESERVED:
                 problems.say(f"initial has the dim {dim}, which means something else here: rename or select it")
             else:
                 added[dim] = state[dim].to_numpy()
-        return FromRun(state["final_attention"], state["final_phase"], state["noise_step"]), added
+        selected = {
+            name: coord.item()
+            for name, coord in state["final_attention"].coords.items()
+            if coord.ndim == 0 and name not in (*axes, *OWN, *RESERVED, "beta", "gamma", "seed")
+        }
+        return FromRun(state["final_attention"], state["final_phase"], state["noise_step"], selected), added
     return parse_start(problems, "initial", initial, model.n_patterns, model.context_size, model.weights.n_spins), {}
 
 
@@ -130,7 +145,7 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
         if np.unique(have).size != have.size:
             problems.say(f"initial has repeated labels along {dim}")
             continue
-        at[dim] = _positions(have, labels)
+        at[dim] = positions(have, labels)
         missing = labels[at[dim] < 0]
         if missing.size:
             shown = ", ".join(f"{label:g}" if label.dtype.kind in "iuf" else str(label) for label in missing[:3]) + (
@@ -146,21 +161,4 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
         array = array.squeeze([dim for dim in array.dims if dim not in axes and dim not in STATE_DIMS])
         array = array.expand_dims([dim for dim in axes if dim not in array.dims])
         aligned.append(array.transpose(*axes, *(dim for dim in STATE_DIMS if dim in array.dims)))
-    return FromRun(*aligned)
-
-
-def _positions(have: np.ndarray, want: np.ndarray) -> np.ndarray:
-    """Position of each wanted label, -1 where there is none; floats that differ by rounding are the same label."""
-    if have.dtype.kind not in "iuf" or want.dtype.kind not in "iuf":
-        known = {label: position for position, label in enumerate(have.tolist())}
-        return np.array([known.get(label, -1) for label in want.tolist()])
-    order = np.argsort(have)
-    ordered = have[order]
-    after = np.clip(np.searchsorted(ordered, want), 1, len(have) - 1)
-    # Infinity, the size of the mean field, is equal to itself and near nothing else.
-    largest = np.finfo(float).max
-    below, above, want = (np.clip(x, -largest, largest) for x in (ordered[after - 1], ordered[after], want))
-    nearest = np.where(np.abs(below / 2 - want / 2) <= np.abs(above / 2 - want / 2), after - 1, after)
-    tolerance = 1e-12 * np.clip(np.abs(want), 1, 1e16) if have.dtype.kind == "f" else 0
-    away = np.abs(np.clip(ordered[nearest], -largest, largest) / 2 - want / 2)
-    return np.where(away <= tolerance / 2, order[nearest], -1)
+    return FromRun(*aligned, start.selected)

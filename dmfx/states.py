@@ -16,10 +16,11 @@ from dask.base import tokenize
 from dmfx.blocks import STATUS
 from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
 from dmfx.dynamics.exponents import Output
-from dmfx.finite_size import MOST_SPINS, noise_keys
+from dmfx.finite_size import COMMON_NOISE, MOST_SPINS, noise_keys
 from dmfx.models import SelfAttention, model_from_json
 from dmfx.models.start import STATE_DIMS, context_of
 from dmfx.points import points_at
+from dmfx.starts import RESERVED
 from dmfx.tasks import views
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
@@ -210,8 +211,8 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
     noise = _noise_of(problems, ds, state["noise_step"], parameters, attention, sweep)
     if noise and not finite:
         problems.say(
-            f"ds is of finite networks, but {problems.call} follows the mean field: go on from their states with "
-            "dmfx.simulate(initial=) without size=, or select size=np.inf"
+            f"ds is of finite networks, but {problems.call} follows the mean field: select size=np.inf, or go on in "
+            "the mean field first, by dmfx.simulate(initial=ds) from one size and replica, or with these dims renamed"
         )
     if len(parameters) < len(PARAMETERS):
         return None
@@ -243,13 +244,16 @@ def _noise_of(
         problems.say(f"ds: the coordinate size must be whole numbers of at least 1 or infinity, not {sizes[bad][0]:g}")
         return ()
     labels = parameters | {"size": sizes}
-    for name in ("replica", *(dim for dim in sweep if dim not in labels)):
+    # Where one of several points was selected along a dim, its label is left, and is part of the key.
+    selected = [name for name, coord in ds.coords.items() if coord.ndim == 0 and name not in RESERVED]
+    for name in ("replica", *(name for name in (*sweep, *selected) if name not in (*labels, "replica"))):
         labels[name] = np.zeros((1,) * len(sweep), dtype=np.int64)
         if name in ds.coords and set(ds.coords[name].dims) <= set(sweep):
             labels[name] = _along(ds.coords[name], attention, sweep, expand=False).to_numpy()
     shape = tuple(attention.sizes[dim] for dim in sweep)
     points = {name: np.broadcast_to(values, shape).ravel() for name, values in labels.items()}
-    return sizes, noise_keys(points).reshape(*shape, 2), _along(clock, attention, sweep)
+    common = str(ds.attrs.get(COMMON_NOISE, "")).split()
+    return sizes, noise_keys(points, common).reshape(*shape, 2), _along(clock, attention, sweep)
 
 
 def _along(array: xr.DataArray, like: xr.DataArray, sweep: tuple[str, ...], expand: bool = True) -> xr.DataArray:

@@ -17,6 +17,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from dmfx.blocks import Block, Carry, Measurement, last_carried, run_block
 from dmfx.dynamics import exponents
+from dmfx.finite_size import Noise
 from dmfx.models.self_attention import SelfAttention
 from dmfx.starts import FromRun, Start
 
@@ -35,9 +36,7 @@ def build_arrays(
     measurement: Measurement | None = None,
     carry: str | None = None,
     direction: str = "up",
-    size: float = np.inf,
-    replica: int = 0,
-    common_noise: tuple[str, ...] = (),
+    noise: Noise,
 ) -> dict[str, da.Array]:
     """Build the lazy variables of a sweep.
 
@@ -45,7 +44,7 @@ def build_arrays(
     ----------
     name
         Token of everything that decides the result; it names the tasks.
-    model, transient, record, start, measurement, size, replica, common_noise
+    model, transient, record, start, measurement, noise
         As in `Block`.
     axes
         Labels along each sweep dim.
@@ -89,7 +88,7 @@ def build_arrays(
         for k, steps in enumerate(chunks["step"]):
             key = (calls, *index, k)
             first = None if from_run else start
-            block = Block(labels, transient, steps, record, first, measurement, 0, carried, size, replica, common_noise)
+            block = Block(labels, transient, steps, record, first, measurement, 0, carried, noise)
             neighbour = None if carried is None else _neighbour(carried, axes, index, len(chunks[carried.dim]))
             if k > 0:
                 block = block._replace(transient=0, start=None, before=sum(chunks["step"][:k]), carry=None)

@@ -10,6 +10,7 @@ from dmfx.dynamics.exponents import EVERY, MOST_STEPS, WINDOWS, outputs, summari
 from dmfx.points import by_noise
 from dmfx.states import StatesBlock, go_on, state_outputs, states_of
 from dmfx.validation import Problems
+from dmfx.variables import describe_dataset
 
 __all__ = ["lyapunov"]
 
@@ -124,7 +125,7 @@ def lyapunov(
         cost=cost,
         chunks=chunks,
     )
-    return result.assign_coords(window=window_ends(transient, steps, windows))
+    return describe_dataset(result.assign_coords(window=window_ends(transient, steps, windows)))
 
 
 def measure(

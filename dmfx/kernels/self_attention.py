@@ -30,7 +30,7 @@ from dmfx.kernels.lanes import (
 )
 from dmfx.kernels.settings import INNER, OPTIONS
 from dmfx.kernels.state import BUFFERED, Points, context, fill, layout, places
-from dmfx.kernels.thermal_noise import fill_noise, noise_rows, noisy_spins
+from dmfx.kernels.thermal_noise import fill_noise, limited, noise_rows, noisy_spins
 
 __all__ = ["attend", "copy_out", "make_token", "needs_output", "record_step", "run"]
 
@@ -49,7 +49,7 @@ def mean_spins(work, rows, n_patterns, n_columns, newest):
 
 
 @njit(**INNER)
-def overlaps(work, rows, n_patterns, n_columns, slot):
+def overlaps(work, rows, noise, n_patterns, n_columns, slot):
     """m^α_a = (1-ε) Σ_j p_j w^α_{a,j} s_j + ε P^α_a for α = v, q, k, into the token's slot."""
     retained = load(work, rows.retained)
     for a in range(n_patterns):
@@ -66,13 +66,13 @@ def overlaps(work, rows, n_patterns, n_columns, slot):
             k = fma(load(work, weights + 3), s, k)
         drive = rows.drive + slot * 4 * n_patterns + a
         at = slot * n_patterns + a
-        store(work, rows.value + at, fma(retained, v, load(work, drive + n_patterns)))
-        store(work, rows.query + a, fma(retained, q, load(work, drive + 2 * n_patterns)))
-        store(work, rows.key + at, fma(retained, k, load(work, drive + 3 * n_patterns)))
+        store(work, rows.value + at, limited(work, noise, fma(retained, v, load(work, drive + n_patterns))))
+        store(work, rows.query + a, limited(work, noise, fma(retained, q, load(work, drive + 2 * n_patterns))))
+        store(work, rows.key + at, limited(work, noise, fma(retained, k, load(work, drive + 3 * n_patterns))))
 
 
 @njit(**INNER)
-def output_overlap(work, rows, n_patterns, n_columns, slot):
+def output_overlap(work, rows, noise, n_patterns, n_columns, slot):
     """m^o with and without the position term; the dynamics does not need it, only the record does."""
     retained = load(work, rows.retained)
     for a in range(n_patterns):
@@ -80,12 +80,13 @@ def output_overlap(work, rows, n_patterns, n_columns, slot):
         o = load(work, weights) * load(work, rows.spins)
         for j in range(1, n_columns):
             o = fma(load(work, weights + 4 * j), load(work, rows.spins + j), o)
-        store(work, rows.semantic + a, retained * o)
-        store(work, rows.output + a, fma(retained, o, load(work, rows.drive + slot * 4 * n_patterns + a)))
+        store(work, rows.semantic + a, limited(work, noise, retained * o))
+        drive = load(work, rows.drive + slot * 4 * n_patterns + a)
+        store(work, rows.output + a, limited(work, noise, fma(retained, o, drive)))
 
 
 @njit(**INNER)
-def attend(work, rows, n_patterns, context_size, slot, tokens):
+def attend(work, rows, noise, n_patterns, context_size, slot, tokens):
     """A' = Σ_d softmax_d(γ/√M m^q·m^k(d)) m^v(d) over the newest ``tokens`` slots, into the slot's attention."""
     gamma = load(work, rows.gamma)
     top = splat(-np.inf)
@@ -109,7 +110,7 @@ def attend(work, rows, n_patterns, context_size, slot, tokens):
         for d in range(1, tokens):
             i = slot - d if slot >= d else slot - d + context_size
             x = fma(load(work, rows.weight + d), load(work, rows.value + i * n_patterns + a), x)
-        store(work, rows.attention + slot * n_patterns + a, x * scale)
+        store(work, rows.attention + slot * n_patterns + a, limited(work, noise, x * scale))
 
 
 @njit(**INNER)
@@ -123,14 +124,14 @@ def make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, tim
         mean_spins(work, rows, n_patterns, n_columns, newest)
     else:
         noisy_spins(work, rows, noise, n_patterns, n_columns, newest, time)
-    overlaps(work, rows, n_patterns, n_columns, slot)
+    overlaps(work, rows, noise, n_patterns, n_columns, slot)
 
 
 @njit(**INNER)
-def record_step(work, rows, n_patterns, n_columns, slot, recorded, needs_output, buffered):
+def record_step(work, rows, noise, n_patterns, n_columns, slot, recorded, needs_output, buffered):
     """Copy what is recorded of the step in this slot into row group ``buffered`` of the buffer."""
     if needs_output:
-        output_overlap(work, rows, n_patterns, n_columns, slot)
+        output_overlap(work, rows, noise, n_patterns, n_columns, slot)
     for v in range(len(recorded)):
         source = recorded[v, 0] + slot * recorded[v, 1]
         target = rows.buffer + (v * BUFFERED + buffered) * n_patterns
@@ -183,10 +184,10 @@ def _advance(
         slot = slot + 1 if slot + 1 < context_size else 0
         make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, t)
         tokens = min(tokens + 1, context_size)
-        attend(work, rows, n_patterns, context_size, slot, tokens)
+        attend(work, rows, noise, n_patterns, context_size, slot, tokens)
         if t < transient or n_recorded == 0:
             continue
-        record_step(work, rows, n_patterns, n_columns, slot, recorded, with_output, buffered)
+        record_step(work, rows, noise, n_patterns, n_columns, slot, recorded, with_output, buffered)
         buffered += 1
         if buffered == BUFFERED or t == transient + steps - 1:
             first_step = t + 1 - transient - buffered

@@ -65,7 +65,7 @@ def _advance(
     for t in range(steps):
         slot = slot + 1 if slot + 1 < context_size else 0
         make_token(work, rows, noise, n_patterns, context_size, n_columns, slot, t)
-        attend(work, rows, n_patterns, context_size, slot, context_size)
+        attend(work, rows, noise, n_patterns, context_size, slot, context_size)
         slopes(work, rows, tangent, noise, n_columns, slot)
         shares(work, rows, tangent, n_patterns, context_size, slot)
         step(work, rows, tangent, n_patterns, context_size, n_columns, n_vectors, slot)
@@ -81,7 +81,7 @@ def _advance(
                 tokens(work, rows, tangent, n_patterns, context_size, n_columns, n_vectors, i, False)
             interval += 1
         if n_recorded > 0 and (t + 1) % stride == 0:
-            record_step(work, rows, n_patterns, n_columns, slot, recorded, with_output, buffered)
+            record_step(work, rows, noise, n_patterns, n_columns, slot, recorded, with_output, buffered)
             buffered += 1
             if buffered == BUFFERED:
                 copy_out(work, rows, n_patterns, n_recorded, buffered, out, first_point, written)

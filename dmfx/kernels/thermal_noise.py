@@ -2,7 +2,7 @@
 
 Given the attention value, the n_j spins of type j are independent, and n_j (1 - |s_j|) / 2 of them, on average, stand
 against their field. Their number is the binomial quantile of one uniform number, of which the counter is the time and
-the column. Where the field is negative the number 1 - u is taken, so that s_j never decreases as the field grows.
+the column: u where the field is negative and 1 - u where it is not, so that s_j never decreases as the field grows.
 
 Source: [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 4-8; system B.
 """
@@ -20,7 +20,7 @@ from dmfx.kernels.settings import INNER
 from dmfx.kernels.state import Points
 from dmfx.kernels.threefry import uniforms
 
-__all__ = ["NoiseRows", "fill_noise", "noise_rows", "noisy_spins"]
+__all__ = ["NoiseRows", "fill_noise", "limited", "noise_rows", "noisy_spins"]
 
 
 class NoiseRows(NamedTuple):
@@ -31,6 +31,7 @@ class NoiseRows(NamedTuple):
     spins: int  # n_j: (column)
     share: int  # 2 / n_j, or 0 of none: (column)
     mean: int  # tanh(β h_j): (column)
+    limit: int  # largest overlap
     uniform: int  # (column, and one more if their number is odd)
     scratch: int
     end: int
@@ -41,7 +42,7 @@ def noise_rows(first: int, points: Points) -> NoiseRows | None:
     if points.spins is None:
         return None
     j = points.spins.shape[-1]
-    sizes = (2, 1, j, j, j, j + j % 2, SCRATCH)
+    sizes = (2, 1, j, j, j, 1, j + j % 2, SCRATCH)
     return NoiseRows(*(int(row) for row in first + np.concatenate([[0], np.cumsum(sizes)])))
 
 
@@ -52,6 +53,19 @@ def fill_noise(work: np.ndarray, noise: NoiseRows, points: Points, lanes: np.nda
     spins = spread(points.spins[points.realisation[lanes]])
     work[noise.spins : noise.share] = spins
     work[noise.share : noise.mean] = np.divide(2.0, spins, out=np.zeros_like(spins), where=spins > 0)
+    # Overlaps of ±1 weights are at most 1, which the rounding of a sum may miss; other weights set no limit.
+    largest = np.maximum(np.abs(points.overlap).sum(axis=-1).max(axis=(1, 2)), np.abs(points.drive).max(axis=(1, 2, 3)))
+    work[noise.limit] = np.where(largest <= 1 + 1e-9, 1.0, np.inf)[points.realisation[lanes]]
+
+
+@njit(**INNER)
+def limited(work, noise, x):
+    """An overlap, of a finite network within its limit; NaN stays NaN."""
+    if noise is None:
+        return x
+    limit = load(work, noise.limit)
+    x = choose(x, limit, limit, x)
+    return choose(splat(0.0) - limit, x, splat(0.0) - limit, x)
 
 
 @njit(**INNER)

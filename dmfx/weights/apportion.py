@@ -8,6 +8,8 @@ __all__ = ["apportion"]
 
 #: A number of spins this close to a whole one, relative to it, differs from that by rounding of the fractions.
 ROUNDING = 1e-12
+#: Remainders that agree to so many digits are equal.
+DIGITS = 9
 
 
 def apportion(fraction: np.ndarray, size: int) -> np.ndarray:
@@ -29,11 +31,12 @@ def apportion(fraction: np.ndarray, size: int) -> np.ndarray:
         n_j, whole numbers as floats, which is what kernels take; shape (column,).
     """
     size = int(size)
+    fraction = np.maximum(fraction, 0.0)  # of zero there may be a rounding error
     ideal = fraction / fraction.sum() * size
     nearest = np.rint(ideal)
     whole = np.where(np.abs(ideal - nearest) <= ROUNDING * np.maximum(nearest, 1), nearest, np.floor(ideal))
     spins = whole.astype(np.int64)
-    remainder = np.where(fraction > 0, ideal - whole, -np.inf)
+    remainder = np.where(fraction > 0, np.round(ideal - whole, DIGITS), -np.inf)
     order = np.argsort(-remainder, kind="stable")[: np.count_nonzero(fraction > 0)]
     left = size - int(spins.sum())
     if left >= 0:

@@ -15,6 +15,9 @@ from dmfx.weights.streams import WEIGHT_STREAM, generator
 
 __all__ = ["correlated"]
 
+#: Fractions and mean weights may be off by so much, for rounding.
+REAL = 1e-9
+
 
 def correlated(
     pairs: object = None,
@@ -48,6 +51,10 @@ def correlated(
     Returns
     -------
     Ensemble
+        In the mean field any correlations will do. Of finitely many spins each has the mean weight w of its type, so
+        that the noise of its value, query and key overlaps has w² where that of ±1 weights has 1; give those as arrays.
+        Correlations that no spins have are refused, such as Gaussian ones of three patterns, whose fourth order does
+        not fit the pairs.
     """
     problems = Problems("correlated")
     if (pairs is None) == (distribution is None):
@@ -99,8 +106,21 @@ def correlated(
     return _GivenCorrelations(array, tuple(extra))
 
 
+class _Correlations(Ensemble):
+    """Ensembles that know the weights by their correlations only."""
+
+    def why_not_finite(self, seed: int) -> str | None:
+        types = self.draw(seed)
+        output = types.field * types.overlap[0]
+        if (types.fraction < -REAL).any() or np.ptp(output, axis=0).max() > REAL:
+            return "no spins have these correlations among their output weights"
+        if (np.abs(types.overlap) > types.fraction + REAL).any():
+            return "no spins have these correlations: weights would have to be beyond ±1"
+        return None
+
+
 @dataclass(frozen=True, eq=False)
-class _GivenCorrelations(Ensemble):
+class _GivenCorrelations(_Correlations):
     kind: ClassVar[str] = "correlations"
     is_drawn: ClassVar[bool] = False
     pairs: np.ndarray
@@ -124,7 +144,7 @@ class _GivenCorrelations(Ensemble):
 
 
 @dataclass(frozen=True, eq=False)
-class _GaussianCorrelations(Ensemble):
+class _GaussianCorrelations(_Correlations):
     kind: ClassVar[str] = "gaussian correlations"
     n_patterns: int
     scale: float
@@ -142,7 +162,7 @@ class _GaussianCorrelations(Ensemble):
 
 
 @dataclass(frozen=True, eq=False)
-class _UniformMeans(Ensemble):
+class _UniformMeans(_Correlations):
     kind: ClassVar[str] = "uniform means"
     n_patterns: int
 
@@ -179,5 +199,10 @@ def _odd_part(correlation: np.ndarray, among_output: int | None = None) -> np.nd
 
 
 def _all_signs(overlap: np.ndarray) -> ColumnTypes:
-    n = overlap.shape[-1]
-    return ColumnTypes(sign_vectors(overlap.shape[1]), np.ascontiguousarray(overlap), np.full(n, 1 / n))
+    """Column types of all sign vectors σ, with the fraction p of the spins whose output weights are ±σ.
+
+    What stands for p w^o_a of the type is p σ_a, if there are spins with these correlations at all; the mean over a is
+    taken, and `Ensemble.why_not_finite` says whether they agree.
+    """
+    sigma = sign_vectors(overlap.shape[1])
+    return ColumnTypes(sigma, np.ascontiguousarray(overlap), (sigma * overlap[0]).mean(axis=0))

@@ -58,6 +58,10 @@ class Ensemble(ABC):
         """Number of columns that a token can be given by, spin by spin; None if columns have no fixed meaning."""
         return None
 
+    def why_not_finite(self, seed: int) -> str | None:
+        """Say why there is no network of finitely many spins with the weights of this seed; None if there is."""
+        return None
+
     @property
     @abstractmethod
     def n_columns(self) -> int:
@@ -87,13 +91,19 @@ def ensemble_from_spec(spec: Mapping[str, object]) -> Ensemble:
     ValueError
         If the kind is unknown.
     """
-    kinds = {cls.kind: cls for cls in Ensemble.__subclasses__()}
+    kinds = {cls.kind: cls for cls in _kinds(Ensemble)}
     values = {name: _unpack(value) for name, value in spec.items() if name != "kind"}
     if spec.get("kind") not in kinds:
         raise ValueError(f"unknown kind of weights {spec.get('kind')!r}: expected one of {', '.join(kinds)}")
     if "higher" in values:
         values["higher"] = tuple((tuple(int(b) for b in subset), array) for subset, array in values["higher"])
     return kinds[spec["kind"]](**values)
+
+
+def _kinds(cls: type) -> list[type]:
+    """The classes below one that are not abstract."""
+    below = [each for sub in cls.__subclasses__() for each in _kinds(sub)]
+    return [cls, *below] if "kind" in vars(cls) else below
 
 
 def real_array(problems: Problems, name: str, value: object, shape: str, ndim: int) -> np.ndarray:
