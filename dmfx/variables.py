@@ -171,6 +171,7 @@ VARIABLES = {
     "residence_time_high": Variable("upper end of the 95 % interval of the residence time", units="step"),
     "residence_count": Variable("number of stays near the attractor", units="count"),
     "occupation": Variable("fraction of the steps near the attractor"),
+    "core_fraction": Variable("fraction of the steps near the attractor that are in its core"),
     "escape_rate": Variable("rate of noise-induced escape from the attractor", units="1/step", symbol="1/τ"),
     "escape_rate_low": Variable("lower end of the 95 % interval of the escape rate", units="1/step"),
     "escape_rate_high": Variable("upper end of the 95 % interval of the escape rate", units="1/step"),

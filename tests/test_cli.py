@@ -159,7 +159,7 @@ def test_plot_of_what_an_analysis_found(analysed, tmp_path, capsys, archive, kin
         ("kinds", "phase_diagram", ["--pattern", "1"], "--pattern goes with bifurcation, .*, not with phase_diagram"),
         ("exponents", "lyapunov", ["--y", "gamma"], "--y goes with phase_diagram, not with lyapunov"),
         ("basins", "basins", ["--plane", "1"], "--plane goes with bifurcation, poincare, not with basins"),
-        ("basins", "portrait", ["--variable", "kind"], "--variable goes with phase_diagram, not with portrait"),
+        ("basins", "portrait", ["--variable", "kind"], "--variable goes with phase_diagram, residence, not with"),
         ("kinds", "continuation", [], "continuation needs an archive of branches, which dmfx.continuation makes"),
         ("branch", "basins", [], "basins: ds must"),
         ("carried", "phase_diagram", ["--select", "direction=left"], "expected one of direction=up, direction=down"),

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 
 import dmfx
-from dmfx.reproduce.figures import STEPS, diagram, phases
+from dmfx.reproduce.figures import STEPS, TRANSIENT, diagram, phases
+from dmfx.reproduce.finite_size import SIZES, networks
 
 DATASETS = Path(__file__).parents[1] / "datasets"
 ARCHIVE = DATASETS / "poc_lopez_2024_figure3a.nc"
 PHASES = DATASETS / "poc_lopez_2024_phase_diagram.nc"
+NETWORKS = DATASETS / "poc_lopez_2024_finite_size.nc"
 
 
 def test_small_and_self_describing():
@@ -71,3 +73,32 @@ def test_phases_computed_anew_to_the_last_bit():
     again = phases(beta, gamma).compute()
     for name in ("kind", "period", "frequencies", "settled", "lyapunov"):
         assert np.array_equal(again[name], shipped[name].sel(beta=beta, gamma=gamma), equal_nan=True), name
+
+
+def test_networks_from_a_thousand_spins_to_a_billion():
+    """Chaos by noise, then a torus on which noise brings networks together, then the mean field."""
+    assert NETWORKS.stat().st_size <= 1e6
+    ds = dmfx.open(NETWORKS).load().squeeze()
+    assert ds.dmft.model == dmfx.SelfAttention.paper()
+    assert tuple(ds["size"].values) == SIZES
+    assert (ds["status"] == 0).all()
+    distance, floor = ds["joint_distance"].median("replica"), float(ds["joint_distance_floor"])
+    assert (distance.sel(size=slice(1e3, 1e4)) > 0.08).all()
+    assert (distance.sel(size=slice(3e5, 1e9)) < 0.002).all()
+    assert float(distance.sel(size=990_000)) > 3 * floor
+    assert float(distance.sel(size=1e9)) < 1.5 * floor
+    largest = ds["lyapunov"]
+    error = largest.std("replica", ddof=1) / np.sqrt(largest.sizes["replica"])
+    away = largest.mean("replica") / error.where(error > 0)
+    assert (away.sel(size=slice(1e3, 1e5)) > 4).all()
+    assert (away.sel(size=slice(990_000, 1e7)) < -4).all()
+    assert abs(largest.sel(size=1e9)).max() < 1e-4
+
+
+def test_networks_computed_anew_to_the_last_bit():
+    """A point depends on its own coordinates alone, so that few of them are as good as all."""
+    shipped = dmfx.open(NETWORKS).load()
+    again = networks([1e4, 990_000.0, 1e9, np.inf], replicas=2, steps=STEPS, transient=TRANSIENT).compute()
+    some = shipped.sel(size=again["size"], replica=again["replica"])
+    for name in ("distance", "joint_distance", "distance_floor", "lyapunov", "m_o_semantic", "final_attention"):
+        assert again[name].to_numpy().tobytes() == some[name].to_numpy().tobytes(), name

@@ -32,11 +32,12 @@ def summary(ds: xr.Dataset) -> str:
     for dim, size in ds.sizes.items():
         lines.append(f"{dim:>12}  {size:>8}  {_extent(ds, dim)}")
     lines.append("")
+    width = max([18, *(len(str(name)) for name in ds.data_vars)])
     for name, variable in ds.data_vars.items():
         about = variable.attrs.get("long_name", "")
         units = variable.attrs.get("units", "1")
         lines.append(
-            f"{name:>18}  ({', '.join(map(str, variable.dims))})  {about}{'' if units == '1' else f' [{units}]'}"
+            f"{name:>{width}}  ({', '.join(map(str, variable.dims))})  {about}{'' if units == '1' else f' [{units}]'}"
         )
     if "status" in ds:
         status = np.asarray(ds["status"])

@@ -7,7 +7,7 @@ import argparse
 import numpy as np
 import xarray as xr
 
-__all__ = ["add_cluster_options", "add_selection", "integers", "numbers", "selected"]
+__all__ = ["add_cluster_options", "add_selection", "integers", "numbers", "selected", "whole_numbers"]
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +45,25 @@ def selected(ds: xr.Dataset, selections: list[str]) -> xr.Dataset:
             ds = ds.isel({dim: [labels.index(value)]})
             continue
         try:
-            ds = ds.sel({dim: [float(value)]}, method="nearest")
+            wanted = float(value)
         except ValueError:
             raise ValueError(f"--select {text}: expected {dim}=NUMBER") from None
+        ds = ds.isel({dim: [_nearest(ds[dim].values.astype(float), wanted)]})
     return ds
+
+
+def _nearest(labels: np.ndarray, wanted: float) -> int:
+    """Position of the label that is nearest; infinity, the size of the mean field, is nearest to itself."""
+    if np.isnan(wanted):
+        raise ValueError("--select: nan is near nothing")
+    finite = np.isfinite(labels)
+    if np.isinf(wanted) and (labels == wanted).any():
+        return int(np.flatnonzero(labels == wanted)[0])
+    if not finite.any():
+        return 0
+    away = np.full(labels.shape, np.inf)
+    away[finite] = abs(labels[finite] - np.clip(wanted, -1e300, 1e300))
+    return int(np.argmin(away))
 
 
 def numbers(text: str) -> float | np.ndarray:
@@ -77,5 +92,25 @@ def integers(text: str) -> int | np.ndarray:
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a whole number, a list such as 1,5,9 or a range START:STOP"
+        ) from None
+    return values[0] if len(values) == 1 else np.array(values)
+
+
+def whole_numbers(text: str) -> float | np.ndarray:
+    """Parse ``1e6``, ``100,1e6,inf``, or ``1e3:1e9:7,inf``: 7 whole numbers with equal ratios, then infinity."""
+    values: list[float] = []
+    try:
+        for part in text.split(","):
+            if ":" in part:
+                start, stop, count = part.split(":")
+                first, last = float(start), float(stop)
+                if not (0 < first < np.inf and 0 < last < np.inf and int(count) >= 1):
+                    raise ValueError
+                values += np.round(np.geomspace(first, last, int(count))).tolist()
+            else:
+                values.append(float(part))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number, a list such as 100,1e6,inf or a range START:STOP:COUNT of numbers above 0"
         ) from None
     return values[0] if len(values) == 1 else np.array(values)

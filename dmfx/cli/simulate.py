@@ -7,10 +7,10 @@ from typing import Any
 
 import xarray as xr
 
-from dmfx import weights
+from dmfx import archive, weights
 from dmfx.cli.analyse import add_settings, analyse, settings_of
 from dmfx.cli.keep import keep
-from dmfx.cli.options import add_cluster_options, integers, numbers
+from dmfx.cli.options import add_cluster_options, integers, numbers, whole_numbers
 from dmfx.models import SelfAttention
 from dmfx.simulate import simulate
 
@@ -26,7 +26,10 @@ ENSEMBLES = {
 }
 #: Analyses of a run, and among them those that go on from its final states.
 RUNNING = ("lyapunov", "classify", "basins", "periodic_orbits")
-REDUCTIONS = ("bifurcation", "autocorrelation", "fft", "power_spectrum", *RUNNING)
+FINITE = ("attractor_distance", "fluctuations", "residence")
+REDUCTIONS = ("bifurcation", "autocorrelation", "fft", "power_spectrum", *FINITE, *RUNNING)
+#: Starts that are drawn, as many as --starts says.
+RANDOM = ("random", "random_token")
 
 
 def add_parser(commands: Any) -> None:
@@ -34,8 +37,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "simulate",
         help="run a sweep and keep it in an archive",
-        description="Run the mean-field dynamics over a sweep; keep the Dataset, or a reduction of it, in an archive.",
-        epilog="Values: 1.27, a list 1.2,1.27, or a range START:STOP:COUNT with both ends (seeds: START:STOP).",
+        description="Run the dynamics over a sweep, in the mean field or of networks of finite size; keep the Dataset, "
+        "or a reduction of it, in an archive.",
+        epilog="Values: 1.27, a list 1.2,1.27, or a range START:STOP:COUNT with both ends (seeds and replicas: "
+        "START:STOP, without the end; sizes: START:STOP:COUNT with equal ratios).",
     )
     parser.add_argument("output", help="archive to write: .nc or .zarr")
     kinds = ", ".join(f"{name}:{numbers}" for name, (_, numbers) in ENSEMBLES.items())
@@ -44,6 +49,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--gamma", type=numbers, default=220.0, help="attention strength γ (default: 220)")
     parser.add_argument("--seed", type=integers, default=0, help="realisations of the weights (default: 0)")
     parser.add_argument("--epsilon", type=numbers, help="weight of the position ε (default: 0.02)")
+    parser.add_argument(
+        "--size",
+        type=whole_numbers,
+        metavar="SIZE",
+        help="number of spins N, as 1e6; a list may have ranges and inf, the mean field: 1e3:1e9:7,inf (default: inf)",
+    )
+    parser.add_argument(
+        "--replica", type=integers, help="realisations of the thermal noise of finite networks (default: 0)"
+    )
+    parser.add_argument(
+        "--common-noise",
+        type=lambda text: text.split(","),
+        default=(),
+        metavar="DIMS",
+        help="dims along which finite networks share their noise, as initial (default: none)",
+    )
     parser.add_argument("--context-size", type=int, metavar="L", help="number of tokens in the context (default: 4)")
     parser.add_argument("--steps", type=int, required=True, help="steps to keep")
     parser.add_argument("--transient", type=int, default=0, help="steps to discard before (default: 0)")
@@ -52,7 +73,18 @@ def add_parser(commands: Any) -> None:
         default="m_o_semantic,attention",
         help="m_o_semantic, attention, m_o, m_v, m_q, m_k (default: m_o_semantic,attention)",
     )
-    parser.add_argument("--starts", type=int, metavar="N", help="N random starts for each point, along the dim initial")
+    parser.add_argument(
+        "--initial",
+        metavar="START",
+        help="random contexts (random) or, of finite networks, tokens of random spins (random_token), as many as "
+        "--starts says; the number of the pattern that is the first token; or an archive, from its final states",
+    )
+    parser.add_argument(
+        "--starts",
+        type=int,
+        metavar="N",
+        help="N random starts for each point, along the dim initial (default: contexts)",
+    )
     parser.add_argument(
         "--carry", metavar="DIM", help="start each value of beta, gamma or epsilon from the end of its neighbour's run"
     )
@@ -89,6 +121,8 @@ def _dataset(options: argparse.Namespace) -> xr.Dataset:
         raise ValueError("--reduce basins needs --starts N, the number of random starts")
     if options.reduce in RUNNING and options.lyapunov is not False:
         raise ValueError(f"--lyapunov goes with trajectories; --reduce {options.reduce} measures exponents of its own")
+    if options.reduce == "fluctuations" and options.replica is None:
+        raise ValueError("--reduce fluctuations needs --size and --replica, as --replica 0:20")
     settings = settings_of(options.reduce, options.set) if options.reduce else {}
     steps, transient = options.steps, options.transient
     if options.reduce in RUNNING:
@@ -101,7 +135,10 @@ def _dataset(options: argparse.Namespace) -> xr.Dataset:
         gamma=options.gamma,
         seed=options.seed,
         epsilon=options.epsilon,
-        initial=None if options.starts is None else "random",
+        size=options.size,
+        replica=options.replica,
+        common_noise=options.common_noise,
+        initial=_initial(options.initial, options.starts),
         starts=options.starts,
         steps=steps,
         transient=transient,
@@ -111,6 +148,25 @@ def _dataset(options: argparse.Namespace) -> xr.Dataset:
         direction=options.direction,
     )
     return analyse(ds, options.reduce, settings) if options.reduce else ds
+
+
+def _initial(text: str | None, starts: int | None) -> xr.Dataset | str | int | None:
+    """What ``--initial`` says: a kind of random start, a pattern, or the archive of another run."""
+    if text is None:
+        return None if starts is None else "random"
+    if text in RANDOM:
+        if starts is None:
+            raise ValueError(f"--initial {text} needs --starts N, the number of random starts")
+        return text
+    if starts is not None:
+        raise ValueError(f"--starts goes with --initial {' or '.join(RANDOM)}, not with {text}")
+    if text.isdigit():
+        return int(text)
+    if not text.endswith((".nc", ".zarr")):
+        raise ValueError(
+            f"--initial {text}: expected {', '.join(RANDOM)}, the number of a pattern, or an archive, .nc or .zarr"
+        )
+    return archive.open(text)
 
 
 def _number_of_exponents(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Figures 3a, 3b, 4 and 5 of Poc-López & Aguilera, arXiv:2406.07247 (2024), and the phase diagram that goes with them.
+"""Figures 3a, 3b, 4 and 5 of Poc-López & Aguilera, arXiv:2406.07247 (2024), and what goes with them.
 
 The figures are at γ = 220; every run starts from the published context, 100,000 steps are discarded and 20,000 kept.
 """
@@ -15,6 +15,7 @@ import xarray as xr
 from dmfx.analysis import autocorrelation, bifurcation, classify, power_spectrum
 from dmfx.models import SelfAttention
 from dmfx.models.published import GAMMA
+from dmfx.reproduce.finite_size import SIZES, draw_networks, networks
 from dmfx.simulate import simulate
 
 __all__ = ["FIGURES", "Figure", "find_figure"]
@@ -122,6 +123,10 @@ def _phase_diagram() -> xr.Dataset:
     return phases(np.linspace(0.5, 3, N_SIDE), np.linspace(2, 400, N_SIDE))
 
 
+def _finite_size() -> xr.Dataset:
+    return networks(SIZES, replicas=20, steps=STEPS, transient=TRANSIENT)
+
+
 def _draw_phases(ds: xr.Dataset) -> Any:
     from dmfx import plot
 
@@ -163,6 +168,7 @@ FIGURES = {
             _draw_series,
         ),
         Figure("phase_diagram", "Kinds of attractor over β and γ", _phase_diagram, _draw_phases),
+        Figure("finite_size", "Finite networks beside the mean field at β = 1.26405", _finite_size, draw_networks),
     )
 }
 
