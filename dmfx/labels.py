@@ -21,6 +21,8 @@ def positions(have: np.ndarray, want: np.ndarray) -> np.ndarray:
     if have.dtype.kind not in "iuf" or want.dtype.kind not in "iuf":
         known = {label: position for position, label in enumerate(have.tolist())}
         return np.array([known.get(label, -1) for label in want.tolist()])
+    if have.size == 0:
+        return np.full(want.shape, -1)
     order = np.argsort(have)
     ordered = have[order]
     after = np.clip(np.searchsorted(ordered, want), 1, len(have) - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from dmfx.analysis._matching import at_labels
 from dmfx.validation import Problems
 from dmfx.variables import KINDS
 
@@ -45,17 +46,15 @@ def pick_attractors(problems: Problems, array: xr.DataArray | None, attractors: 
             f"and attractor_period (..., attractor), but {what}"
         )
         return None
+    before = len(problems.messages)
     found = _whole_numbers(attractors[[name for name in NAMES if name in attractors]])
     _check_values(problems, found)
-    if array is None or problems.messages:
+    if array is None or len(problems.messages) > before:
         return None
-    for dim in [each for each in found.dims if each not in INNER[:2]]:
-        found = _matched(problems, array, found, str(dim))
-        if found is None:
-            return None
-    _check_scalars(problems, array, found)
-    own = {*array.dims, *INNER}
-    found = found.drop_vars([name for name in found.coords if name not in own])
+    found = _mean_field(problems, found)
+    found = None if found is None else at_labels(problems, array, found, "attractors", own=INNER[:2])
+    if found is None or len(problems.messages) > before:
+        return None
     if "attractor" not in found.coords:
         found = found.assign_coords(attractor=np.arange(found.sizes["attractor"]))
     return found
@@ -84,51 +83,10 @@ def _check_values(problems: Problems, found: xr.Dataset) -> None:
         problems.say("attractors must have all points, which are successive steps, but some are left out along point")
 
 
-def _matched(problems: Problems, array: xr.DataArray, found: xr.Dataset, dim: str) -> xr.Dataset | None:
-    """The attractors at the labels that the runs have along a dim."""
-    if dim in NOISY:
-        if found.sizes[dim] > 1:
+def _mean_field(problems: Problems, found: xr.Dataset) -> xr.Dataset | None:
+    """The attractors without the dims along which they are the same."""
+    for dim in NOISY:
+        if found.sizes.get(dim, 1) != 1:
             problems.say(f"attractors has {found.sizes[dim]} entries along {dim}: select those of the mean field")
             return None
-        return found.isel({dim: 0}, drop=True)
-    if dim not in array.dims and dim not in array.coords:
-        if found.sizes[dim] > 1:
-            problems.say(f"attractors has the dim {dim} ({found.sizes[dim]}), which ds has not: select from it")
-            return None
-        return found.isel({dim: 0}, drop=True)
-    if dim not in array.coords or dim not in found.coords:
-        if array.sizes.get(dim) != found.sizes[dim]:
-            problems.say(f"attractors must have labels along {dim}, or as many entries as ds")
-            return None
-        return found
-    wanted = array[dim].values
-    same = _equal(np.atleast_1d(wanted)[:, None], found[dim].values[None, :])
-    if not same.any(axis=1).all():
-        missing = np.atleast_1d(wanted)[~same.any(axis=1)]
-        problems.say(f"attractors has no {dim} = {_listed(missing)}")
-        return None
-    place = same.argmax(axis=1)
-    if wanted.ndim == 0:
-        return found.isel({dim: place[0]}, drop=True)
-    # Labels that differ by rounding become those of the runs.
-    return found.isel({dim: place}).assign_coords({dim: array[dim].variable})
-
-
-def _check_scalars(problems: Problems, array: xr.DataArray, found: xr.Dataset) -> None:
-    """A parameter that was selected away must have had the value that the runs have."""
-    for name, coord in found.coords.items():
-        single = coord.ndim == 0 and name in array.coords and name not in NOISY
-        if single and not _equal(array[name].values, coord.values).all():
-            problems.say(f"attractors is at {name} = {coord.item()!r}, but ds at {_listed(array[name].values)}")
-
-
-def _equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether labels are the same; floats may differ by rounding."""
-    if a.dtype.kind in "iuf" and b.dtype.kind in "iuf":
-        return np.isclose(a, b, rtol=1e-12, atol=1e-12)
-    return np.asarray(a == b)
-
-
-def _listed(values: np.ndarray) -> str:
-    texts = [repr(value) for value in np.ravel(values)[:5].tolist()]
-    return ", ".join(texts) + (", ..." if values.size > 5 else "")
+    return found.squeeze([dim for dim in NOISY if dim in found.dims]).drop_vars(NOISY, errors="ignore")

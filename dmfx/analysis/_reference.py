@@ -6,12 +6,10 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import trajectory
+from dmfx.analysis._matching import at_labels
 from dmfx.validation import Problems
 
 __all__ = ["pick_reference"]
-
-#: Dims of the trajectories themselves.
-OWN = ("step", "pattern")
 
 
 def pick_reference(
@@ -29,7 +27,10 @@ def pick_reference(
         Name of the variable in the reference.
     """
     if reference is not None:
-        return _matched(problems, array, _variable_of(problems, reference, variable))
+        found = _variable_of(problems, reference, variable)
+        if array is None or found is None:
+            return None
+        return at_labels(problems, array, found, "reference", own=("step",))
     if array is None:
         return None
     found = _mean_field(problems, array, "ds")
@@ -83,53 +84,3 @@ def _numbers(array: xr.DataArray, name: str) -> np.ndarray:
 
 def _or_reference(argument: str) -> str:
     return "; or give the mean-field runs as reference=" if argument == "ds" else ""
-
-
-def _matched(problems: Problems, array: xr.DataArray | None, found: xr.DataArray | None) -> xr.DataArray | None:
-    """Bring a reference to the labels of the runs, those of dims and those of single points."""
-    if array is None or found is None:
-        return None
-    for dim in [each for each in found.dims if each != "step"]:
-        if dim not in array.coords and dim not in array.dims:
-            if found.sizes[dim] > 1:
-                problems.say(f"reference has the dim {dim} ({found.sizes[dim]}), which ds has not: select from it")
-                return None
-            found = found.isel({dim: 0}, drop=True)
-            continue
-        found = _selected(problems, array, found, dim)
-        if found is None:
-            return None
-    for name in array.coords:
-        single = name in found.coords and found[name].ndim == 0 and name not in ("size", "replica")
-        if single and not _all_are(array[name].values, found[name].values):
-            problems.say(f"reference is at {name} = {found[name].item()!r}, but ds at {_listed(array[name].values)}")
-    return found
-
-
-def _selected(problems: Problems, array: xr.DataArray, found: xr.DataArray, dim: str) -> xr.DataArray | None:
-    """The entries of the reference along a dim that have the labels of the runs, in their order."""
-    if dim not in array.coords or dim not in found.coords:
-        if array.sizes.get(dim) != found.sizes[dim]:
-            problems.say(f"reference must have labels along {dim}, or as many entries as ds")
-            return None
-        return found
-    wanted = array[dim].values
-    place = {label: number for number, label in enumerate(found[dim].values.tolist())}
-    missing = [label for label in np.ravel(wanted).tolist() if label not in place]
-    if missing:
-        problems.say(f"reference has no {dim} = {_listed(np.array(missing))}")
-        return None
-    if wanted.ndim == 0:
-        return found.isel({dim: place[wanted.item()]}, drop=True)
-    if wanted.tolist() == found[dim].values.tolist():
-        return found
-    return found.isel({dim: [place[label] for label in wanted.tolist()]})
-
-
-def _all_are(values: np.ndarray, label: np.ndarray) -> bool:
-    return bool(np.all(values == label))
-
-
-def _listed(values: np.ndarray) -> str:
-    texts = [repr(value) for value in np.ravel(values)[:5].tolist()]
-    return ", ".join(texts) + (", ..." if values.size > 5 else "")

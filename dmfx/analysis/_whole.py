@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import xarray as xr
 
+from dmfx.analysis._labelled import assemble
 from dmfx.version import versions
 
-__all__ = ["Result", "call_blocks", "whole"]
+__all__ = ["Result", "assemble_lazily", "call_blocks", "whole"]
 
 #: Dims, sizes and type of one result, behind the dims of the sweep.
 Result = tuple[tuple[str, ...], tuple[int, ...], type]
@@ -105,3 +106,17 @@ def call_blocks(
 def _broadcast(variable: xr.Variable, sweep: list[str]) -> object:
     """The data with an axis of size 1 for every dim of the sweep that is missing."""
     return variable.data[tuple(slice(None) if dim in variable.dims else None for dim in sweep)]
+
+
+def assemble_lazily(ds: xr.Dataset, arrays: dict[str, xr.DataArray]) -> xr.Dataset:
+    """`assemble` for several inputs: all is lazy, also the status, if one of the results is."""
+    if all(array.chunks is None for array in arrays.values()):
+        return assemble(ds, arrays)
+    if "status" in ds:
+        ds = ds.assign(status=_lazy(ds["status"]))
+    return assemble(ds, {name: _lazy(array) for name, array in arrays.items()})
+
+
+def _lazy(array: xr.DataArray) -> xr.DataArray:
+    # The variable alone: chunking a DataArray chunks its coordinates too.
+    return array if array.chunks is not None else array.copy(data=array.variable.chunk().data)

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import xarray as xr
 
-from dmfx.analysis._labelled import assemble, trajectory
+from dmfx.analysis._labelled import trajectory
+from dmfx.analysis._matching import check_model
 from dmfx.analysis._reference import pick_reference
-from dmfx.analysis._whole import call_blocks, whole
+from dmfx.analysis._whole import assemble_lazily, call_blocks, whole
 from dmfx.dynamics.wasserstein import Pairing, distance_of_sorted, pair_quantiles, project, spread_directions
-from dmfx.models import model_from_json
+from dmfx.models import SelfAttention
 from dmfx.validation import Problems
 
 __all__ = ["attractor_distance"]
@@ -47,9 +48,9 @@ def attractor_distance(
     ds
         Trajectories from ``dmfx.simulate(..., size=[..., np.inf], replica=...)``, lazy or not.
     reference
-        Trajectories of the mean field, with the patterns of ``ds``. Its sweep dims are those of ``ds`` without ``size``
-        and ``replica``, matched by label; those that it lacks share it. It may have more steps or fewer. By default the
-        entry size = inf of ``ds``.
+        Trajectories of the mean field of the same model, with the patterns of ``ds``. Its sweep dims are those of
+        ``ds`` without ``size`` and ``replica``, matched by label, which may differ by rounding; those that it lacks
+        share it. It may have more steps or fewer, and other starts. By default the entry size = inf of ``ds``.
     variable
         Which variable with dims (..., step, pattern).
     directions
@@ -71,7 +72,8 @@ def attractor_distance(
     Raises
     ------
     TypeError, ValueError
-        For wrong arguments, all of them named in one message.
+        For wrong arguments, and for a reference of other weights, another context size or another ε, as far as both
+        say it; all of them named in one message.
 
     Notes
     -----
@@ -91,8 +93,9 @@ def attractor_distance(
     makes it reach, so where several coexist it may be far from the one of its reference; see `dmfx.residence`.
 
     A translation of the whole density by a vector v has the joint distance c |v|, where c is the mean of the absolute
-    cosine over all directions: 1, 2/π and 1/2 for one, two and three patterns. With 32 directions that is right within
-    3 %.
+    cosine over all directions: 1, 2/π and 1/2 for one, two and three patterns. That over 32 directions depends on v:
+    for 100,000 random ones it was between 0.999 c and 1.001 c for two patterns, 0.964 c and 1.030 c for three, 0.82 c
+    and 1.11 c for four; over 256 directions between 0.996 c and 1.004 c for three, 0.95 c and 1.04 c for four.
 
     Sorting decides the cost: for 20,000 steps of three patterns and 32 directions, 25 ms for each run.
 
@@ -114,6 +117,7 @@ def attractor_distance(
     array = trajectory(problems, ds, variable)
     directions = problems.count("directions", directions, maximum=100_000)
     mean_field = pick_reference(problems, array, reference, variable)
+    model = check_model(problems, ds, reference, "reference")
     problems.raise_any()
 
     runs, mean_field = whole(array, "step", "pattern"), whole(mean_field, "step", "pattern")
@@ -131,7 +135,7 @@ def attractor_distance(
         inner=("step", "pattern"),
         results={"distance": per_pattern, "joint_distance": ((), (), np.float64)},
     )
-    cut = _quarter(min(steps, mean_field.sizes["step"]), _drive_period(ds, reference, mean_field))
+    cut = _quarter(min(steps, mean_field.sizes["step"]), _drive_period(model, mean_field))
     found |= call_blocks(
         _floor_block,
         (shared[0], cut),
@@ -145,15 +149,14 @@ def attractor_distance(
             found[name] = result.assign_coords(pattern=array["pattern"])
         else:
             result.attrs["directions"] = len(shared[0])
-    return assemble(ds, found)
+    return assemble_lazily(ds, found)
 
 
-def _drive_period(ds: xr.Dataset, reference: xr.Dataset | None, mean_field: xr.DataArray) -> int:
+def _drive_period(model: SelfAttention | None, mean_field: xr.DataArray) -> int:
     """Steps that were kept in one period of the position drive, the context size L; 1 if nothing tells."""
-    known = [each for each in (reference, ds) if each is not None and "dmfx_model" in each.attrs]
-    if not known:
+    if model is None:
         return 1
-    period = model_from_json(known[0].attrs["dmfx_model"]).context_size
+    period = model.context_size
     apart = np.unique(np.diff(mean_field["step"].values)) if "step" in mean_field.coords else np.ones(1)
     every = int(apart[0]) if apart.size == 1 and apart[0] == int(apart[0]) else 1
     return period // math.gcd(period, every)

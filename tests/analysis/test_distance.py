@@ -66,6 +66,27 @@ def test_a_shifted_law_is_as_far_as_the_shift():
     assert found.joint_distance[0] == found.joint_distance.values.min() == 0.0
 
 
+@pytest.mark.parametrize(
+    ("patterns", "directions", "low", "high"),
+    [
+        (1, 32, 1, 1),
+        (2, 32, 0.999, 1.001),
+        (3, 32, 0.964, 1.03),
+        (4, 32, 0.82, 1.11),
+        (3, 256, 0.996, 1.004),
+        (4, 256, 0.95, 1.04),
+    ],
+)
+def test_directions_are_as_even_as_they_are_said_to_be(patterns, directions, low, high):
+    shift = np.random.default_rng(0).normal(size=(100_000, patterns))
+    shift /= np.linalg.norm(shift, axis=1, keepdims=True)
+    spread = spread_directions(patterns, directions)
+    found = np.mean([np.abs(shift @ u) for u in spread], axis=0)
+    mean = math.gamma(patterns / 2) / (math.sqrt(math.pi) * math.gamma((patterns + 1) / 2))
+    assert low - 1e-12 <= found.min() / mean
+    assert found.max() / mean <= high + 1e-12
+
+
 def test_gaussians_of_different_width():
     """∫ |σ₁ - σ₂| |z(p)| dp = |σ₁ - σ₂| √(2/π)."""
     steps = 20_001
@@ -291,6 +312,7 @@ def test_starts_share_a_reference_without_that_dim(noisy):
 
 def test_lazy_if_one_of_them_is(noisy):
     mean_field, networks, _ = noisy
+    networks = networks.assign(status=mean_field.status)
     expected = attractor_distance(networks, mean_field)
     chunks = {"beta": 1, "size": 1, "step": 10}
     for ds, reference in (
@@ -300,7 +322,7 @@ def test_lazy_if_one_of_them_is(noisy):
         (networks.isel(beta=[1, 0]).chunk(chunks), mean_field.chunk(beta=1)),
     ):
         found = attractor_distance(ds, reference)
-        assert all(found[name].chunks is not None for name in NAMES)
+        assert all(found[name].chunks is not None for name in [*NAMES, "status"])
         xr.testing.assert_identical(found.compute().sel(beta=expected.beta), expected)
 
 

@@ -275,6 +275,19 @@ def test_nothing_is_computed_before_it_is_asked_for(swept):
     assert not any(dask.is_dask_collection(each) for each in eager.values())
 
 
+@pytest.mark.parametrize("which", [("ds",), ("attractors",), ("ds", "attractors")])
+def test_everything_is_lazy_if_one_input_is(swept, which):
+    given = {"ds": swept[0], "attractors": swept[1]}
+    expected = residence(**given, window=1)
+    chunks = {"ds": {"beta": 1, "step": 50}, "attractors": {"beta": 2}}
+    lazy = residence(**given | {name: given[name].chunk(chunks[name]) for name in which}, window=1)
+    assert set(lazy) == set(expected) >= {"residence_radius", "attractor_kind", "attractor_period", "status"}
+    assert all(dask.is_dask_collection(each) for each in lazy.values())
+    assert not any(dask.is_dask_collection(each) for each in lazy.coords.values())
+    assert lazy.chunks  # blocks that line up
+    same(lazy.compute(), expected)
+
+
 def test_an_attractor_that_is_absent(swept):
     ds, attractors = swept
     gone = attractors.where((attractors.beta != 1.1) | (attractors.attractor == 3))
