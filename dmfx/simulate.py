@@ -89,7 +89,8 @@ def simulate(
     epsilon
         ε, weight of the position, from 0 to 1. None is the model's; a 1-D array adds the dim ``epsilon``.
     size
-        N, number of spins, from 1 to 2^53; ``np.inf`` is the mean field, as is None. A 1-D array adds the dim ``size``.
+        N, number of spins, from 1 to 2^53; ``np.inf`` is the mean field, as is None. A 1-D array adds the dim ``size``,
+        whose labels are ``ds["size"]`` (of arrays, xarray has ``.size`` for the number of elements).
         A step of a finite network draws one binomial number for each column type, which is exact, and costs about three
         steps of the mean field, whatever N is. The types get whole numbers of spins by largest remainders, and the
         overlaps are those of these spins; types for which none is left vanish. Weights of N independent random columns
