@@ -97,8 +97,8 @@ def simulate(
         are ``dmfx.weights.random(M, N)`` at size N, for some 7 ns per column and step, up to 2^(4M-1) columns. Of
         weights that are known by their correlations, each spin has the mean weight of its type.
     replica
-        Realisations of the thermal noise of finite networks, numbers from 0 on; None is 0. A 1-D array adds the dim
-        ``replica``.
+        Realisations of the thermal noise of finite networks, numbers from 0 on, ``range(20)`` for twenty of them; None
+        is 0. A 1-D array adds the dim ``replica``.
     common_noise
         Dims along which points share their noise, such as ``"initial"``, to see whether they come together. By default
         the noise of every point is its own. It is a function of the coordinates of the point, and not of the model: at
@@ -111,7 +111,7 @@ def simulate(
         the same; without it the noise starts anew, at its first step. ``"random"``: ``starts`` contexts with values
         uniform in [-1, 1], along the dim ``initial``. ``"random_token"``: as many tokens of random spins, for finite
         networks. An integer: from the token that is this output pattern. An array: from a token of given spins by
-        column.
+        column. That token itself is not among the steps, the first of which it leads to.
     starts
         Number of random starts.
     variables
@@ -139,7 +139,8 @@ def simulate(
         point; the weights by ``seed``; with ``lyapunov``, also what `dmfx.lyapunov` returns. Step t has the token made
         from attention A(t-1), its overlaps m(t), and the attention A(t) that it computes. A run from a token can go on
         once its context has filled, after L - 1 steps; before that, ``final_attention`` has NaN at the lags that are
-        missing.
+        missing. The model is described in the attributes, of which ``xr.concat`` keeps the first: analyse runs of
+        different models one by one, and join the results.
 
     Raises
     ------

@@ -125,7 +125,7 @@ def parse_initial(
             else:
                 added[dim] = state[dim].to_numpy()
         selected = {
-            name: coord.item()
+            name: np.asarray(coord).item()
             for name, coord in state["final_attention"].coords.items()
             if coord.ndim == 0 and name not in (*axes, *OWN, *RESERVED, "beta", "gamma", "seed")
         }

@@ -33,6 +33,8 @@ PARAMETERS = ("beta", "gamma", "seed", "epsilon")
 #: Their values, both ends included.
 _LARGEST = float(np.finfo(float).max)
 RANGES = {"beta": (0, _LARGEST), "gamma": (-_LARGEST, _LARGEST), "seed": (0, 2**63 - 1), "epsilon": (0, 1)}
+#: Dims of the weights of one model.
+WEIGHT_DIMS = ("seed", "matrix", "pattern", "column", "bit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +179,11 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
     except ValueError as error:
         problems.say(f"ds: its attribute dmfx_model cannot be read: {error}")
         return None
+    if differs := _joined(ds):
+        problems.say(
+            f"ds joins runs of different models, whose {differs} differ: analyse each on its own and join the results"
+        )
+        return None
     state = context_of(problems, "ds", ds, model.n_patterns, model.context_size)
     if state is None:
         return None
@@ -219,6 +226,15 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
     inner = [name for name, coord in attention.coords.items() if not set(coord.dims) <= set(sweep)]
     coords = attention.drop_vars(inner).coords.to_dataset()
     return States(model, coords, parameters, attention, phase, _along(status, attention, sweep), ds.attrs, noise)
+
+
+def _joined(ds: xr.Dataset) -> str | None:
+    """Weights that depend on more than the seed, as after joining runs of several models, of which one is described."""
+    for name in ("field_weights", "overlap_weights", "position_weights"):
+        extra = [dim for dim in ds[name].dims if dim not in WEIGHT_DIMS] if name in ds else []
+        if extra and not bool((ds[name] == ds[name].isel(dict.fromkeys(extra, 0))).all()):
+            return name
+    return None
 
 
 def _noise_of(

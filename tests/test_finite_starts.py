@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import dmfx
 
@@ -138,3 +139,23 @@ def test_overlaps_of_uniform_means_stay_in_range(size):
     names = ("m_o", "m_v", "m_q", "m_k", "attention")
     ds = dmfx.simulate(net, size=size, seed=range(5), replica=range(20), steps=20, variables=names, **POINT).compute()
     assert all(float(abs(ds[name]).max()) <= 1 for name in names)
+
+
+def test_an_opened_part_of_a_run_goes_on(run, half, tmp_path):
+    for suffix in (".nc", ".zarr"):
+        half.isel(initial=1).dmft.save(tmp_path / f"half{suffix}")
+        opened = dmfx.open(tmp_path / f"half{suffix}")
+        assert opened.coords["initial"].item() == 1
+        on = dmfx.simulate(NET, size=[100], initial=opened, steps=10, **POINT).compute()
+        np.testing.assert_array_equal(on["final_attention"], run["final_attention"].isel(initial=1))
+
+
+def test_runs_of_different_models_are_not_analysed_as_one():
+    rng = np.random.default_rng(0)
+    nets = [dmfx.SelfAttention({name: rng.choice([-1, 1], (2, 5)) for name in "ovqk"}) for _ in range(2)]
+    runs = [dmfx.simulate(net, size=[n], steps=2, **POINT).compute() for net, n in zip(nets, (10, 20), strict=True)]
+    with pytest.raises(ValueError, match="joins runs of different models, whose field_weights differ"):
+        dmfx.lyapunov(xr.concat(runs, "size", data_vars="all", combine_attrs="override"), n=1, steps=10)
+    same = [dmfx.simulate(nets[0], size=[n], steps=2, **POINT).compute() for n in (10, 20)]
+    joined = dmfx.lyapunov(xr.concat(same, "size", data_vars="all", combine_attrs="override"), n=1, steps=10)
+    np.testing.assert_array_equal(joined["lyapunov"].sel(size=[20]), dmfx.lyapunov(same[1], n=1, steps=10)["lyapunov"])

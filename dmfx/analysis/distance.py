@@ -88,6 +88,8 @@ def attractor_distance(
     so on a torus; it is 0 to rounding on an orbit whose period divides a quarter. That of a reference that has not
     settled is large. It is NaN if there are fewer than four periods of the drive.
 
+    Networks that start where the reference does can be closer to it than the floor, as long as they follow it.
+
     The floor knows nothing of what only noise does, such as the wandering of the phase on a torus, or from one
     attractor to another: that is seen in the scatter of the replicas. A finite network visits all attractors that noise
     makes it reach, so where several coexist it may be far from the one of its reference; see `dmfx.residence`.

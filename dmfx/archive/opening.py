@@ -145,8 +145,8 @@ def _assemble(
         data = indexing.LazilyIndexedArray(StoredArray(store, layout.id, stored, crcs))
         attrs = {key: value for key, value in arrays[stored.parts[0]][-1].items() if key != "coordinates"}
         var = xr.Variable(stored.dims, data, decode_attrs(attrs))
-        is_index = stored.dims == (name,)
-        if chunks is not None and not is_index:
+        is_label = stored.dims == (name,) or (name in layout.coords and not stored.dims)
+        if chunks is not None and not is_label:
             var = var.chunk(_opened_chunks(stored), from_array_kwargs={"name": f"dmfx-open-{layout.id}-{name}"})
         variables[name] = var
     coords = {name: variables.pop(name) for name in layout.coords}

@@ -31,6 +31,11 @@ def summary(ds: xr.Dataset) -> str:
     lines.append("")
     for dim, size in ds.sizes.items():
         lines.append(f"{dim:>12}  {size:>8}  {_extent(ds, dim)}")
+    for name, coord in ds.coords.items():
+        if coord.ndim == 0:
+            lines.append(
+                f"{name:>12}  {'':>8}  {np.asarray(coord).item()}  {coord.attrs.get('long_name', '')}".rstrip()
+            )
     lines.append("")
     width = max([18, *(len(str(name)) for name in ds.data_vars)])
     for name, variable in ds.data_vars.items():

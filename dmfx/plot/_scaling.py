@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -153,7 +154,15 @@ def _ranges(parts: Sequence[Panel]) -> tuple[Range, Range]:
     bottom = max(float(values.min()), float(min(each.value.min() for each in series if each.size.size)) / FAR)
     levels = np.array([value for part in parts for line in part.lines for value in line.value])
     bottom = float(levels[levels > bottom / FAR].min(initial=bottom))
-    return x_range, (bottom / ROOM, ABOVE * ROOM * float(values.max()))
+    return x_range, _two_powers(bottom / ROOM, ABOVE * ROOM * float(values.max()))
+
+
+def _two_powers(low: float, high: float) -> Range:
+    """A range that holds two powers of ten at least, as Matplotlib labels many ticks, widely, where it holds fewer."""
+    while math.floor(math.log10(high)) <= math.ceil(math.log10(low)):
+        below, above = 10.0 ** (math.ceil(math.log10(low)) - 1), 10.0 ** (math.floor(math.log10(high)) + 1)
+        low, high = (below, high) if low / below <= above / high else (low, above)
+    return low, high
 
 
 def _bars(series: Series, name: str, y_range: Range) -> Any:

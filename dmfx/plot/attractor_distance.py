@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,7 +103,11 @@ def _drawn(part: xr.Dataset, labels: list, joint: bool) -> tuple[list[Series], l
     for label, colour, values, floor in rows:
         low, middle, high = _summary(values.values.reshape(len(sizes), -1))
         series.append(Series(label if len(rows) > 1 else "", colour, sizes, middle, low, high, True))
-        if floor is not None and float(floor) > 0:
+        if floor is not None and "size" in floor.dims:  # of results for several models, one for each size
+            levels = list(zip(sizes.tolist(), floor.values.tolist(), strict=True))
+            pairs = itertools.pairwise([(size, level) for size, level in levels if level > 0])
+            floors += [Line("floor", colour, (a, b), (low, high), "dashed") for (a, low), (b, high) in pairs]
+        elif floor is not None and float(floor) > 0:
             ends = float(sizes.min()), float(sizes.max())
             floors.append(Line("floor", colour, ends, (float(floor),) * 2, "dashed"))
     return series, floors

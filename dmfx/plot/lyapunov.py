@@ -126,9 +126,13 @@ def lyapunov(
 
 
 def _over_replicas(ds: xr.Dataset) -> xr.Dataset:
-    """Means over the replicas that are known, and their standard errors."""
+    """Means over the replicas that are known, and their standard errors; that of each where all are the same."""
     exponents = ds["lyapunov"]
     known = exponents.notnull().sum("replica")
     mean = exponents.sum("replica", min_count=1) / known.where(known > 0)
     square = ((exponents - mean) ** 2).sum("replica") / (known - 1).where(known > 1)
-    return ds.drop_dims("replica").assign(lyapunov=mean, lyapunov_error=np.sqrt(square / known.where(known > 0)))
+    error = np.sqrt(square / known.where(known > 0))
+    if "lyapunov_error" in ds:  # replicas of the mean field have no noise that could differ
+        same = exponents.max("replica") == exponents.min("replica")
+        error = error.where(~same, ds["lyapunov_error"].mean("replica"))
+    return ds.drop_dims("replica").assign(lyapunov=mean, lyapunov_error=error)

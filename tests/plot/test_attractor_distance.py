@@ -190,3 +190,24 @@ def test_unfit_datasets():
     nothing["distance"][:] = nothing["joint_distance"][:] = np.nan
     with pytest.raises(ValueError, match="ds has no finite values of 'distance' above 0 to draw"):
         plot.attractor_distance(nothing)
+
+
+def test_floors_of_joined_results_follow_the_size():
+    ds = xr.Dataset(
+        {
+            "distance": (("size", "pattern"), [[0.3], [0.2], [0.1]]),
+            "distance_floor": (("size", "pattern"), [[0.03], [0.02], [0.01]]),
+        },
+        {"size": [1e2, 1e3, 1e4], "pattern": [0]},
+    )
+    lines = [each for each in plot.attractor_distance(ds) if type(each).__name__ == "Curve"]
+    ends = [tuple(line.dimension_values(1)) for line in lines]
+    assert (0.03, 0.02) in ends
+    assert (0.02, 0.01) in ends
+
+
+def test_the_axis_holds_two_powers_of_ten(options):
+    ds = xr.Dataset({"distance": (("size", "pattern"), [[0.3], [0.2]])}, {"size": [100.0, 300.0], "pattern": [0]})
+    low, high = options(plot.attractor_distance(ds), "matplotlib")["ylim"]
+    assert low <= 0.1
+    assert high >= 1.0

@@ -286,3 +286,17 @@ def test_an_axis_with_an_infinite_number_is_refused():
     ds = xr.Dataset({"lyapunov": (("beta", "exponent"), [[0.0], [0.1]])}, {"beta": [1.0, np.inf]})
     with pytest.raises(ValueError, match="x must be a dim of finite numbers: select those of 'beta'"):
         plot.lyapunov(ds)
+
+
+def test_equal_replicas_keep_the_error_of_each():
+    dims = ("size", "replica", "exponent")
+    ds = xr.Dataset(
+        {
+            "lyapunov": (dims, [[[0.1], [0.3]], [[0.2], [0.2]]]),
+            "lyapunov_error": (dims, [[[0.5], [0.5]], [[0.03], [0.03]]]),
+        },
+        {"size": [1e3, 1e6], "replica": [0, 1]},
+    )
+    (band,) = elements(plot.lyapunov(ds), "Area")
+    lower, upper = (band.dimension_values(number) for number in (1, 2))
+    np.testing.assert_allclose(upper - lower, 2 * 1.96 * np.array([0.1, 0.03]))
