@@ -16,11 +16,10 @@ from dask.base import tokenize
 from dmfx.blocks import STATUS
 from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
 from dmfx.dynamics.exponents import Output
-from dmfx.finite_size import COMMON_NOISE, MOST_SPINS, noise_keys
 from dmfx.models import SelfAttention, model_from_json
 from dmfx.models.start import STATE_DIMS, context_of
 from dmfx.points import points_at
-from dmfx.starts import RESERVED
+from dmfx.sweep_labels import along, joined, noise_of
 from dmfx.tasks import views
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
@@ -33,8 +32,6 @@ PARAMETERS = ("beta", "gamma", "seed", "epsilon")
 #: Their values, both ends included.
 _LARGEST = float(np.finfo(float).max)
 RANGES = {"beta": (0, _LARGEST), "gamma": (-_LARGEST, _LARGEST), "seed": (0, 2**63 - 1), "epsilon": (0, 1)}
-#: Dims of the weights of one model.
-WEIGHT_DIMS = ("seed", "matrix", "pattern", "column", "bit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +176,7 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
     except ValueError as error:
         problems.say(f"ds: its attribute dmfx_model cannot be read: {error}")
         return None
-    if differs := _joined(ds):
+    if differs := joined(ds):
         problems.say(
             f"ds joins runs of different models, whose {differs} differ: analyse each on its own and join the results"
         )
@@ -190,7 +187,7 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
     attention = state["final_attention"]
     sweep = tuple(dim for dim in attention.dims if dim not in STATE_DIMS)
     attention = attention.transpose(*sweep, *STATE_DIMS)
-    phase = _along(state["final_phase"], attention, sweep)
+    phase = along(state["final_phase"], attention, sweep)
     status = ds["status"] if "status" in ds else xr.DataArray(np.int8(STATUS["ok"]))
     if not set(status.dims) <= set(sweep) or status.dtype.kind not in "iu":
         problems.say(f"ds: status must be whole numbers along dims of final_attention, {', '.join(sweep) or 'none'}")
@@ -207,7 +204,7 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
         if not set(value.dims) <= set(sweep) or value.dtype.kind not in "iuf":
             problems.say(f"ds: {name} must be a coordinate of numbers along {', '.join(sweep) or 'no dims'}")
             continue
-        parameters[name] = _along(value, attention, sweep, expand=False).to_numpy()
+        parameters[name] = along(value, attention, sweep, expand=False).to_numpy()
         low, high = RANGES[name]
         bad = ~((parameters[name] >= low) & (parameters[name] <= high))
         if name == "seed":
@@ -215,7 +212,7 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
         if bad.any():
             what = f"{'whole ' if name == 'seed' else ''}numbers from {low:g} to {high:g}"
             problems.say(f"ds: the coordinate {name} must be {what}, not {parameters[name][bad].ravel()[0]}")
-    noise = _noise_of(problems, ds, state["noise_step"], parameters, attention, sweep)
+    noise = noise_of(problems, ds, state["noise_step"], parameters, attention, sweep)
     if noise and not finite:
         problems.say(
             f"ds is of finite networks, but {problems.call} follows the mean field: select size=np.inf, or go on in "
@@ -225,58 +222,7 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
         return None
     inner = [name for name, coord in attention.coords.items() if not set(coord.dims) <= set(sweep)]
     coords = attention.drop_vars(inner).coords.to_dataset()
-    return States(model, coords, parameters, attention, phase, _along(status, attention, sweep), ds.attrs, noise)
-
-
-def _joined(ds: xr.Dataset) -> str | None:
-    """Weights that depend on more than the seed, as after joining runs of several models, of which one is described."""
-    for name in ("field_weights", "overlap_weights", "position_weights"):
-        extra = [dim for dim in ds[name].dims if dim not in WEIGHT_DIMS] if name in ds else []
-        if extra and not bool((ds[name] == ds[name].isel(dict.fromkeys(extra, 0))).all()):
-            return name
-    return None
-
-
-def _noise_of(
-    problems: Problems,
-    ds: xr.Dataset,
-    clock: xr.DataArray,
-    parameters: dict[str, np.ndarray],
-    attention: xr.DataArray,
-    sweep: tuple[str, ...],
-) -> tuple[np.ndarray | xr.DataArray, ...]:
-    """The ``noise`` of `States`."""
-    if "size" not in ds.coords:
-        return ()
-    size = ds.coords["size"]
-    if not set(size.dims) <= set(sweep) or size.dtype.kind not in "iuf":
-        problems.say(f"ds: size must be a coordinate of numbers along {', '.join(sweep) or 'no dims'}")
-        return ()
-    sizes = _along(size, attention, sweep, expand=False).to_numpy().astype(float)
-    if np.isinf(sizes).all():
-        return ()
-    bad = ~((sizes >= 1) & ((sizes <= MOST_SPINS) & (sizes == np.round(sizes)) | np.isinf(sizes)))
-    if bad.any():
-        problems.say(f"ds: the coordinate size must be whole numbers of at least 1 or infinity, not {sizes[bad][0]:g}")
-        return ()
-    labels = parameters | {"size": sizes}
-    # Where one of several points was selected along a dim, its label is left, and is part of the key.
-    selected = [name for name, coord in ds.coords.items() if coord.ndim == 0 and name not in RESERVED]
-    for name in ("replica", *(name for name in (*sweep, *selected) if name not in (*labels, "replica"))):
-        labels[name] = np.zeros((1,) * len(sweep), dtype=np.int64)
-        if name in ds.coords and set(ds.coords[name].dims) <= set(sweep):
-            labels[name] = _along(ds.coords[name], attention, sweep, expand=False).to_numpy()
-    shape = tuple(attention.sizes[dim] for dim in sweep)
-    points = {name: np.broadcast_to(values, shape).ravel() for name, values in labels.items()}
-    common = str(ds.attrs.get(COMMON_NOISE, "")).split()
-    return sizes, noise_keys(points, common).reshape(*shape, 2), _along(clock, attention, sweep)
-
-
-def _along(array: xr.DataArray, like: xr.DataArray, sweep: tuple[str, ...], expand: bool = True) -> xr.DataArray:
-    """The array with every sweep dim in order, of full size, or of size 1 where it does not vary."""
-    array = array.drop_vars(list(array.coords))
-    missing = {dim: like.sizes[dim] if expand else 1 for dim in sweep if dim not in array.dims}
-    return array.expand_dims(missing).transpose(*sweep)
+    return States(model, coords, parameters, attention, phase, along(status, attention, sweep), ds.attrs, noise)
 
 
 def drive_period(model: SelfAttention, epsilon: np.ndarray | float) -> int:
