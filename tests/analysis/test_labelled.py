@@ -5,7 +5,6 @@ import sys
 from functools import partial
 
 import dask
-import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,6 +12,8 @@ import xarray as xr
 from dmfx.analysis import autocorrelation, bifurcation, fft, poincare, power_spectrum
 from dmfx.analysis._labelled import ROWS, whole_steps
 from dmfx.variables import VARIABLES
+
+from . import contract
 
 PLANE = {"pattern": 5, "value": 0.1}
 ANALYSES = {
@@ -64,10 +65,6 @@ def ds():
     )
 
 
-def raiser(*args, **kwargs):
-    raise AssertionError("computed")
-
-
 @every_analysis
 @pytest.mark.parametrize(
     "chunks",
@@ -81,11 +78,7 @@ def raiser(*args, **kwargs):
     ids=str,
 )
 def test_chunks_do_not_matter(ds, analysis, chunks):
-    lazy = analysis(ds.chunk(chunks))
-    assert all(lazy[name].chunks is not None for name in lazy.data_vars)
-    for name, array in lazy.variables.items():
-        assert array.dtype == lazy[name].compute().dtype, name
-    xr.testing.assert_identical(lazy.compute(), analysis(ds))
+    contract.chunks_do_not_matter(ds, analysis, chunks)
 
 
 @every_analysis
@@ -96,14 +89,7 @@ def test_only_some_variables_chunked(ds, analysis):
 
 @every_analysis
 def test_nothing_is_computed(ds, analysis):
-    poisoned = ds.chunk(step=16).map(lambda x: x.copy(data=da.map_blocks(raiser, x.data, meta=x.data._meta)))
-    with dask.config.set(scheduler=raiser):
-        first, second = analysis(poisoned), analysis(poisoned)
-    assert first.chunks
-    for name in first.data_vars:
-        assert first[name].data.name == second[name].data.name, "keys must depend on the arguments alone"
-    with pytest.raises(AssertionError, match="computed"):
-        first.compute()
+    contract.nothing_is_computed(ds, analysis)
 
 
 @every_analysis
@@ -132,10 +118,7 @@ def test_order_of_dims(ds, analysis):
 
 @every_analysis
 def test_readonly_memory(ds, analysis):
-    frozen = ds.copy(deep=True)
-    for array in frozen.values():
-        array.values.flags.writeable = False
-    xr.testing.assert_identical(analysis(frozen), analysis(ds))
+    contract.memory_is_only_read(ds, analysis)
 
 
 @every_analysis

@@ -14,6 +14,8 @@ from dmfx.analysis._whole import call_blocks, whole
 from dmfx.variables import VARIABLES
 from tests.test_cli import run
 
+from . import contract
+
 ANALYSES = {"attractor_distance": attractor_distance, "fluctuations": fluctuations}
 every_analysis = pytest.mark.parametrize("analysis", ANALYSES.values(), ids=ANALYSES)
 
@@ -50,10 +52,6 @@ def ds():
     )
 
 
-def raiser(*args, **kwargs):
-    raise AssertionError("computed")
-
-
 @every_analysis
 @pytest.mark.parametrize(
     "chunks",
@@ -68,23 +66,12 @@ def raiser(*args, **kwargs):
     ids=str,
 )
 def test_chunks_do_not_matter(ds, analysis, chunks):
-    lazy = analysis(ds.chunk(chunks))
-    assert all(lazy[name].chunks is not None for name in lazy.data_vars)
-    for name, array in lazy.variables.items():
-        assert array.dtype == lazy[name].compute().dtype, name
-    xr.testing.assert_identical(lazy.compute(), analysis(ds))
+    contract.chunks_do_not_matter(ds, analysis, chunks)
 
 
 @every_analysis
 def test_nothing_is_computed(ds, analysis):
-    poisoned = ds.chunk(step=16).map(lambda x: x.copy(data=da.map_blocks(raiser, x.data, meta=x.data._meta)))
-    with dask.config.set(scheduler=raiser):
-        first, second = analysis(poisoned), analysis(poisoned)
-    assert first.chunks
-    for name in first.data_vars:
-        assert first[name].data.name == second[name].data.name, "keys must depend on the arguments alone"
-    with pytest.raises(AssertionError, match="computed"):
-        first.compute()
+    contract.nothing_is_computed(ds, analysis)
 
 
 @every_analysis
@@ -125,10 +112,7 @@ def test_order_of_dims(ds, analysis):
 
 @every_analysis
 def test_input_stays_as_it_is(ds, analysis):
-    frozen = ds.copy(deep=True)
-    for array in frozen.values():
-        array.values.flags.writeable = False
-    xr.testing.assert_identical(analysis(frozen), analysis(ds))
+    contract.memory_is_only_read(ds, analysis)
     before = ds.copy(deep=True)
     analysis(ds)
     xr.testing.assert_identical(ds, before)
