@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from dmfx.validation import Problems, real_numbers
+from dmfx.variables import COORDINATES, VARIABLES
 
-__all__ = ["COMMON_NOISE", "MOST_SPINS", "Noise", "noise_keys", "parse_common_noise", "parse_sizes"]
+__all__ = ["COMMON_NOISE", "MOST_SPINS", "Noise", "noise_keys", "parse_common_noise", "parse_sizes", "selected_labels"]
 
 #: Floats are whole numbers up to here.
 MOST_SPINS = 2**53
@@ -20,6 +22,9 @@ COMMON_NOISE = "dmfx_common_noise"
 
 #: Coordinates that the noise of every point depends on, whether they are dims or not.
 ALWAYS = {"seed": int, "replica": int, "size": float, "beta": float, "gamma": float, "epsilon": float}
+
+#: Coordinates that are not of starts, which may have any name but those of other things.
+OTHERS = {*COORDINATES, *VARIABLES} - {"initial", "direction"}
 
 
 class Noise(NamedTuple):
@@ -44,6 +49,12 @@ class Noise(NamedTuple):
         """The coordinates that are the same for all points, shape (point,) each."""
         same = {"size": self.size, "replica": self.replica, **dict(self.selected)}
         return {name: np.full(n_points, label) for name, label in same.items()}
+
+
+def selected_labels(array: xr.DataArray) -> dict[str, object]:
+    """Labels that are left where one of several starts was selected: the noise of its run depends on them."""
+    coords = array.coords.items()
+    return {name: np.asarray(coord).item() for name, coord in coords if coord.ndim == 0 and name not in OTHERS}
 
 
 def parse_sizes(problems: Problems, size: object) -> np.ndarray:

@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from dmfx.finite_size import selected_labels
 from dmfx.labels import positions
 from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import STATE_DIMS, Context, Token, context_of, parse_start
@@ -124,11 +125,8 @@ def parse_initial(
                 problems.say(f"initial has the dim {dim}, which means something else here: rename or select it")
             else:
                 added[dim] = state[dim].to_numpy()
-        selected = {
-            name: np.asarray(coord).item()
-            for name, coord in state["final_attention"].coords.items()
-            if coord.ndim == 0 and name not in (*axes, *OWN, *RESERVED, "beta", "gamma", "seed")
-        }
+        selected = selected_labels(state["final_attention"])
+        selected = {name: label for name, label in selected.items() if name not in axes}
         return FromRun(state["final_attention"], state["final_phase"], state["noise_step"], selected), added
     return parse_start(problems, "initial", initial, model.n_patterns, model.context_size, model.weights.n_spins), {}
 
@@ -156,7 +154,7 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
         return start
     aligned = []
     for array in (start.attention, start.phase, start.clock):
-        array = array.isel({dim: positions for dim, positions in at.items() if array.sizes.get(dim, 1) > 1})
+        array = array.isel({dim: places for dim, places in at.items() if array.sizes.get(dim, 1) > 1})
         array = array.drop_vars(list(array.coords))
         array = array.squeeze([dim for dim in array.dims if dim not in axes and dim not in STATE_DIMS])
         array = array.expand_dims([dim for dim in axes if dim not in array.dims])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from dmfx.finite_size import COMMON_NOISE, MOST_SPINS, noise_keys
-from dmfx.starts import RESERVED
+from dmfx.finite_size import COMMON_NOISE, MOST_SPINS, noise_keys, selected_labels
 from dmfx.validation import Problems
 
 __all__ = ["along", "joined", "noise_of"]
@@ -54,12 +53,11 @@ def noise_of(
         problems.say(f"ds: the coordinate size must be whole numbers of at least 1 or infinity, not {sizes[bad][0]:g}")
         return ()
     labels = parameters | {"size": sizes}
-    # Where one of several points was selected along a dim, its label is left, and is part of the key.
-    selected = [name for name, coord in ds.coords.items() if coord.ndim == 0 and name not in RESERVED]
-    for name in ("replica", *(name for name in (*sweep, *selected) if name not in (*labels, "replica"))):
+    for name in ("replica", *(dim for dim in sweep if dim not in (*labels, "replica"))):
         labels[name] = np.zeros((1,) * len(sweep), dtype=np.int64)
         if name in ds.coords and set(ds.coords[name].dims) <= set(sweep):
             labels[name] = along(ds.coords[name], attention, sweep, expand=False).to_numpy()
+    labels |= {name: np.array(label) for name, label in selected_labels(attention).items()}
     shape = tuple(attention.sizes[dim] for dim in sweep)
     points = {name: np.broadcast_to(values, shape).ravel() for name, values in labels.items()}
     common = str(ds.attrs.get(COMMON_NOISE, "")).split()

@@ -159,3 +159,18 @@ def test_runs_of_different_models_are_not_analysed_as_one():
     same = [dmfx.simulate(nets[0], size=[n], steps=2, **POINT).compute() for n in (10, 20)]
     joined = dmfx.lyapunov(xr.concat(same, "size", data_vars="all", combine_attrs="override"), n=1, steps=10)
     np.testing.assert_array_equal(joined["lyapunov"].sel(size=[20]), dmfx.lyapunov(same[1], n=1, steps=10)["lyapunov"])
+
+
+def test_the_number_of_an_exponent_is_no_coordinate_of_the_noise(run):
+    exponents = dmfx.lyapunov(run, n=2, steps=10, transient=0)
+    whole = dmfx.lyapunov(exponents, n=1, steps=10, transient=0)
+    part = dmfx.lyapunov(exponents.isel(exponent=0), n=1, steps=10, transient=0)
+    np.testing.assert_array_equal(part["final_attention"], whole["final_attention"])
+
+
+def test_the_limit_of_overlaps_is_that_of_each_realisation():
+    """Weights of 3 are not limited to 1, also beside others in the same lanes."""
+    weights = {name: np.array([[3.0, -3.0]]) for name in "ovqk"}
+    net = dmfx.SelfAttention(weights, epsilon=0.0)
+    ds = dmfx.simulate(net, size=10, replica=range(20), steps=20, variables="m_o", **POINT).compute()
+    assert float(abs(ds["m_o"]).max()) > 1.5

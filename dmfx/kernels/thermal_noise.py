@@ -50,12 +50,14 @@ def fill_noise(work: np.ndarray, noise: NoiseRows, points: Points, lanes: np.nda
     """Write the keys, clocks and numbers of spins of a block's points into its workspace."""
     work[noise.key : noise.clock] = spread(points.key[lanes].view(np.float64))
     work[noise.clock] = points.clock[lanes].view(np.float64)
-    spins = spread(points.spins[points.realisation[lanes]])
+    realisation = points.realisation[lanes]
+    spins = spread(points.spins[realisation])
     work[noise.spins : noise.share] = spins
     work[noise.share : noise.mean] = np.divide(2.0, spins, out=np.zeros_like(spins), where=spins > 0)
     # Overlaps of ±1 weights are at most 1, which the rounding of a sum may miss; other weights set no limit.
-    largest = np.maximum(np.abs(points.overlap).sum(axis=-1).max(axis=(1, 2)), np.abs(points.drive).max(axis=(1, 2, 3)))
-    work[noise.limit] = np.where(largest <= 1 + 1e-9, 1.0, np.inf)[points.realisation[lanes]]
+    overlaps, drives = np.abs(points.overlap[realisation]).sum(axis=-1), np.abs(points.drive[realisation])
+    largest = np.maximum(overlaps.max(axis=(1, 2)), drives.max(axis=(1, 2, 3)))
+    work[noise.limit] = np.where(largest <= 1 + 1e-9, 1.0, np.inf)
 
 
 @njit(**INNER)
