@@ -19,10 +19,12 @@ from dmfx.dynamics import exponents
 from dmfx.finite_size import COMMON_NOISE, parse_common_noise
 from dmfx.models.self_attention import SelfAttention, n_bits
 from dmfx.models.start import Token
+from dmfx.models.vector_attention import VectorAttention
 from dmfx.starts import FromRun, RandomTokens, align, parse_initial
 from dmfx.tasks import build_arrays
 from dmfx.validation import Problems
 from dmfx.variables import describe_dataset
+from dmfx.vectors import simulate_vectors
 from dmfx.version import history_line, versions
 from dmfx.weights import MATRICES
 
@@ -48,7 +50,7 @@ REFERENCES = (
 
 
 def simulate(
-    model: SelfAttention,
+    model: SelfAttention | VectorAttention,
     *,
     beta: float | Sequence[float] | np.ndarray,
     gamma: float | Sequence[float] | np.ndarray,
@@ -61,13 +63,13 @@ def simulate(
     common_noise: Sequence[str] | str = (),
     initial: xr.Dataset | str | int | Sequence[float] | np.ndarray | None = None,
     starts: int | None = None,
-    variables: Sequence[str] | str = ("m_o_semantic", "attention"),
+    variables: Sequence[str] | str | None = None,
     lyapunov: bool | int = False,
     carry: str | None = None,
     direction: str | None = None,
     chunks: object = "auto",
 ) -> xr.Dataset:
-    """Run the dynamics over a sweep: in the mean field, or of networks of finite size.
+    """Run the dynamics over a sweep: in the mean field, of networks of finite size, or of vector spins.
 
     Returns at once: every variable is a Dask array, computed by batched kernels on whatever scheduler is active
     (threads, or the `distributed.Client` there is).
@@ -75,7 +77,8 @@ def simulate(
     Parameters
     ----------
     model
-        What to simulate.
+        What to simulate: a `dmfx.SelfAttention`, or a `dmfx.VectorAttention`, for which ``epsilon``, ``size``,
+        ``replica``, ``common_noise``, ``lyapunov`` and ``carry`` have no meaning.
     beta
         Inverse temperature β of the output, at least 0: a number or a 1-D array.
     gamma
@@ -111,11 +114,15 @@ def simulate(
         the same; without it the noise starts anew, at its first step. ``"random"``: ``starts`` contexts with values
         uniform in [-1, 1], along the dim ``initial``. ``"random_token"``: as many tokens of random spins, for finite
         networks. An integer: from the token that is this output pattern. An array: from a token of given spins by
-        column. That token itself is not among the steps, the first of which it leads to.
+        column. That token itself is not among the steps, the first of which it leads to. Of vector spins, None is the
+        first stored pattern, or a random state if there is none; ``"random"`` takes every token uniform on the sphere;
+        ``"patterns"``, or numbers of stored patterns, start there, and arrays (token, component) or (initial, token,
+        component) at these unit vectors; a Dataset needs ``final_tokens``.
     starts
         Number of random starts.
     variables
-        Which of m_o_semantic, attention, m_o, m_v, m_q, m_k to keep.
+        Which of m_o_semantic, attention (both by default), m_o, m_v, m_q, m_k to keep. Of vector spins: which of
+        overlap (default), tokens, energy, change.
     lyapunov
         Measure Lyapunov exponents over the steps that are kept, in the same pass: True for all of them, or a number
         for the largest ones. The tangent vectors turn into place in the last 1000 steps of the transient.
@@ -142,6 +149,11 @@ def simulate(
         missing. The model is described in the attributes, of which ``xr.concat`` keeps the first: analyse runs of
         different models one by one, and join the results.
 
+        Of vector spins: ``overlap`` with every stored pattern; on request ``tokens`` (…, step, token, component), the
+        mean local ``energy`` (NaN at β = 0) and ``change``, how far tokens moved in the step (…, step);
+        ``final_tokens``, from which a run continues exactly; ``status``; the couplings and ``patterns``. The coordinate
+        ``target`` has the number of the stored pattern that a run started from.
+
     Raises
     ------
     ValueError, TypeError
@@ -150,6 +162,7 @@ def simulate(
     References
     ----------
     .. [PLA24] Poc-López & Aguilera, arXiv:2406.07247 (2024), eqs. 14-18; of finite networks, eqs. 4-8.
+    .. [DN24] D'Amico & Negri, arXiv:2409.16112 (2024): vector spins.
 
     Examples
     --------
@@ -167,8 +180,8 @@ def simulate(
     (3, 20)
     """
     problems = Problems("simulate")
-    if not isinstance(model, SelfAttention):
-        problems.add("model", "a dmfx model such as dmfx.SelfAttention", model, is_type=True)
+    if not isinstance(model, (SelfAttention, VectorAttention)):
+        problems.add("model", "a dmfx model: dmfx.SelfAttention or dmfx.VectorAttention", model, is_type=True)
         problems.raise_any()
     axes = {
         "beta": problems.axis("beta", beta, minimum=0),
@@ -177,6 +190,30 @@ def simulate(
     }
     if axes["seed"].size > 1 and model.is_fixed:
         warnings.warn("the model's weights are given: every seed has the same", UserWarning, stacklevel=2)
+    if isinstance(model, VectorAttention):
+        others = {
+            "epsilon": epsilon,
+            "size": size,
+            "replica": replica,
+            "common_noise": common_noise or None,
+            "lyapunov": lyapunov or None,
+            "carry": carry,
+            "direction": direction,
+        }
+        for name, value in others.items():
+            if value is not None:
+                problems.say(f"{name} goes with dmfx.SelfAttention, not with dmfx.VectorAttention")
+        return simulate_vectors(
+            model,
+            axes=axes,
+            steps=steps,
+            transient=transient,
+            initial=initial,
+            starts=starts,
+            variables=variables,
+            chunks=chunks,
+            problems=problems,
+        )
     if epsilon is not None:
         values = problems.axis("epsilon", epsilon, minimum=0, maximum=1)
         if np.ndim(epsilon) == 0:
@@ -188,7 +225,7 @@ def simulate(
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
-    record = parse_variables(problems, variables)
+    record = parse_variables(problems, ("m_o_semantic", "attention") if variables is None else variables)
     start, added = parse_initial(problems, initial, starts, model, axes, finite)
     if carry is not None and "direction" in added:
         problems.say("initial has the dim direction, of a sweep carried both ways: select one, or carry both ways")

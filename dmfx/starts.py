@@ -17,7 +17,17 @@ from dmfx.validation import Problems
 from dmfx.variables import VARIABLES
 from dmfx.weights.streams import START_STREAM, generator
 
-__all__ = ["FromRun", "RandomContexts", "RandomTokens", "Start", "parse_initial", "random_context"]
+__all__ = [
+    "FromRun",
+    "RandomContexts",
+    "RandomTokens",
+    "Start",
+    "align",
+    "align_arrays",
+    "chunked_along",
+    "parse_initial",
+    "random_context",
+]
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,7 @@ class FromRun:
 
     def chunked(self, chunks: Mapping[str, tuple[int, ...]]) -> tuple[da.Array, ...]:
         """Dask arrays whose blocks line up with those of the sweep."""
-        arrays = []
-        for array in (self.attention, self.phase, self.clock):
-            along = {dim: chunks[dim] if array.sizes[dim] > 1 else 1 for dim in array.dims if dim in chunks}
-            whole = {dim: -1 for dim in array.dims if dim not in chunks}
-            arrays.append(array.chunk(along | whole).data)
-        return tuple(arrays)
+        return chunked_along((self.attention, self.phase, self.clock), chunks)
 
 
 #: Names that the Dataset of a sweep has for other things.
@@ -133,11 +138,20 @@ def parse_initial(
 
 def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) -> FromRun:
     """Match the dims of another run to those of the sweep, by label, or broadcast where they have size 1."""
+    arrays = align_arrays(problems, (start.attention, start.phase, start.clock), axes, STATE_DIMS)
+    return start if arrays is None else FromRun(*arrays, start.selected)
+
+
+def align_arrays(
+    problems: Problems, arrays: tuple[xr.DataArray, ...], axes: Mapping[str, np.ndarray], tail: tuple[str, ...]
+) -> list[xr.DataArray] | None:
+    """The arrays of another run, the first of which has all its dims, with the dims of a sweep and then ``tail``."""
+    first = arrays[0]
     at = {}
     for dim, labels in axes.items():
-        if start.attention.sizes.get(dim, 1) == 1:
+        if first.sizes.get(dim, 1) == 1:
             continue
-        have = start.attention[dim].to_numpy()
+        have = first[dim].to_numpy()
         if np.array_equal(have, labels):
             continue
         if np.unique(have).size != have.size:
@@ -151,12 +165,24 @@ def align(problems: Problems, start: FromRun, axes: Mapping[str, np.ndarray]) ->
             )
             problems.say(f"initial has no {dim} = {shown} ({len(missing)} of {len(labels)} labels are missing)")
     if problems.messages:
-        return start
+        return None
     aligned = []
-    for array in (start.attention, start.phase, start.clock):
+    for array in arrays:
         array = array.isel({dim: places for dim, places in at.items() if array.sizes.get(dim, 1) > 1})
         array = array.drop_vars(list(array.coords))
-        array = array.squeeze([dim for dim in array.dims if dim not in axes and dim not in STATE_DIMS])
+        array = array.squeeze([dim for dim in array.dims if dim not in axes and dim not in tail])
         array = array.expand_dims([dim for dim in axes if dim not in array.dims])
-        aligned.append(array.transpose(*axes, *(dim for dim in STATE_DIMS if dim in array.dims)))
-    return FromRun(*aligned, start.selected)
+        aligned.append(array.transpose(*axes, *(dim for dim in tail if dim in array.dims)))
+    return aligned
+
+
+def chunked_along(
+    arrays: tuple[xr.DataArray, ...] | list[xr.DataArray], chunks: Mapping[str, tuple[int, ...]]
+) -> tuple[da.Array, ...]:
+    """Dask arrays whose blocks line up with those of a sweep."""
+    lazy = []
+    for array in arrays:
+        along = {dim: chunks[dim] if array.sizes[dim] > 1 else 1 for dim in array.dims if dim in chunks}
+        whole = {dim: -1 for dim in array.dims if dim not in chunks}
+        lazy.append(array.chunk(along | whole).data)
+    return tuple(lazy)

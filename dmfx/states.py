@@ -16,7 +16,7 @@ from dask.base import tokenize
 from dmfx.blocks import STATUS
 from dmfx.chunking import LANES, chunks_by_cost, parse_chunks
 from dmfx.dynamics.exponents import Output
-from dmfx.models import SelfAttention, model_from_json
+from dmfx.models import SelfAttention, self_attention_of
 from dmfx.models.start import STATE_DIMS, context_of
 from dmfx.points import points_at
 from dmfx.sweep_labels import along, joined, noise_of
@@ -171,10 +171,8 @@ def states_of(problems: Problems, ds: object, *, finite: bool = False) -> States
             "dmfx.simulate(initial=) and that value of the parameter"
         )
         return None
-    try:
-        model = model_from_json(ds.attrs["dmfx_model"])
-    except ValueError as error:
-        problems.say(f"ds: its attribute dmfx_model cannot be read: {error}")
+    model = self_attention_of(problems, "ds", ds)
+    if model is None:
         return None
     if differs := joined(ds):
         problems.say(

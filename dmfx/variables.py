@@ -11,13 +11,19 @@ from dataclasses import dataclass
 import xarray as xr
 
 __all__ = [
+    "ABLATIONS",
     "BIFURCATIONS",
     "BRANCH_ENDS",
+    "CAPACITY_KINDS",
     "COORDINATES",
+    "FINAL_KINDS",
+    "FINAL_STATES",
+    "HALF_POINTS",
     "KINDS",
     "OVERLAPS",
     "STATUS",
     "VARIABLES",
+    "VECTOR_VARIABLES",
     "Variable",
     "describe_dataset",
 ]
@@ -46,7 +52,7 @@ class Variable:
 
 
 #: States of a point, by the value of the variable ``status``.
-STATUS = ("ok", "diverged", "bad_start", "underflow")
+STATUS = ("ok", "diverged", "bad_start", "underflow", "no_field")
 
 #: Kinds of attractor, by the value of the variable ``kind``; "none" stands where nothing can be said.
 KINDS = ("fixed", "periodic", "quasi_periodic", "chaotic", "transient", "diverged", "none")
@@ -59,8 +65,28 @@ BIFURCATIONS = ("none", "fold", "period_doubling", "neimark_sacker", "branch_poi
 #: rounding hides those at the unit circle.
 BRANCH_ENDS = ("none", "limit", "closed", "max_points", "lost", "half_period", "too_unstable")
 
+#: What the overlaps of a run end in: constant; repeating; constant while the tokens move; neither; not finite; too few
+#: steps to tell.
+FINAL_KINDS = ("fixed_point", "cycle", "moving", "irregular", "diverged", "unknown")
+
+#: What a run ends near: one stored pattern, several, or none.
+FINAL_STATES = ("stored", "mixture", "spurious", "diverged")
+
+#: How the level is known at which half of the trials succeed: by the fit between the levels, or beyond them; as an
+#: interval in which all trials turn from success to failure; as a bound; not at all.
+HALF_POINTS = ("fitted", "extrapolated", "separated", "always", "never", "no_fall", "no_trials")
+
+#: How the fraction that is recalled falls through half with the number of patterns: once, several times, or not.
+CAPACITY_KINDS = ("crossed", "crossed_again", "always", "never", "no_trials")
+
 #: Variables with dims (..., step, pattern) that a simulation of self-attention can keep.
 OVERLAPS = ("m_o_semantic", "attention", "m_o", "m_v", "m_q", "m_k")
+
+#: Variables that a simulation of vector spins can keep.
+VECTOR_VARIABLES = ("overlap", "tokens", "energy", "change")
+
+#: What is taken out of a network of vector spins, one thing at a time.
+ABLATIONS = ("none", "no_residual", "uniform_attention", "symmetric")
 
 COORDINATES = {
     "beta": Variable("inverse temperature", symbol="β"),
@@ -68,7 +94,7 @@ COORDINATES = {
     "seed": Variable("realisation of the quenched weights"),
     "epsilon": Variable("weight of the position in the embedding", symbol="ε"),
     "size": Variable("number of spins", symbol="N"),
-    "replica": Variable("realisation of the thermal noise"),
+    "replica": Variable("realisation of the noise"),
     "initial": Variable("number of the initial condition"),
     "step": Variable("time", units="step", symbol="t"),
     "pattern": Variable("stored pattern", symbol="a"),
@@ -92,9 +118,37 @@ COORDINATES = {
     "side": Variable("end of the branch"),
     "to": Variable("label of the attractor that is reached"),
     "stay": Variable("number of the stay near the attractor"),
+    "token": Variable("token, i in the papers", symbol="i"),
+    "component": Variable("component of a token"),
+    "from_token": Variable("token that is listened to", symbol="j"),
+    "from_component": Variable("component of the token that is listened to"),
+    "offset": Variable("number of the offset from one token to another on the grid"),
+    "rank": Variable("number of the factor of low-rank couplings"),
+    "target": Variable("stored pattern that the start is a version of, -1 for none"),
+    "noise": Variable("standard deviation of the noise, in every component of the start"),
+    "fraction": Variable("fraction of the tokens that are hidden"),
+    "stored": Variable("number of stored examples", units="count"),
+    "ablation": Variable("what was taken out of the network"),
+    "measure": Variable("what is measured of the recall of a pattern"),
+    "similarity": Variable("which overlap of a pattern with the others"),
+    "bin": Variable("number of the bin of patterns, the least similar ones first"),
+    "epoch": Variable("number of times that all examples were gone through"),
 }
 
 VARIABLES = {
+    "overlap": Variable("overlap with the stored pattern", symbol="q"),
+    "target_overlap": Variable("overlap with the clean example", symbol="q"),
+    "hidden_overlap": Variable("mean overlap of the hidden tokens with the truth"),
+    "hidden_error": Variable("mean squared distance of the hidden tokens from the truth"),
+    "hidden": Variable("whether the token is hidden", flags=("no", "yes")),
+    "tokens": Variable("tokens, unit vectors", symbol="x"),
+    "energy": Variable("mean local energy of the tokens", symbol="e"),
+    "change": Variable("root mean square distance that tokens moved in the step"),
+    "final_tokens": Variable("tokens at the end", symbol="x"),
+    "patterns": Variable("stored patterns", symbol="ξ"),
+    "couplings_matrices": Variable("coupling matrices", symbol="J"),
+    "couplings_left": Variable("left factors of the couplings"),
+    "couplings_right": Variable("right factors of the couplings"),
     "m_o_semantic": Variable("semantic output overlap, without the position term", symbol="m^o"),
     "m_o": Variable("output overlap", symbol="m^o"),
     "m_v": Variable("value overlap", symbol="m^v"),
@@ -178,6 +232,70 @@ VARIABLES = {
     "escapes": Variable("number of escapes from one attractor to another", units="count"),
     "stay_length": Variable("length of the stay near the attractor", units="step"),
     "stay_ended": Variable("whether the stay ended before the run did", flags=("no", "yes")),
+    "log_likelihood": Variable("logarithm of the probability density of a token, given all others", symbol="log P"),
+    "held_out_log_likelihood": Variable("log-likelihood per token of the examples held out", symbol="log P"),
+    "gradient_norm": Variable("root mean square length of the gradient"),
+    "learning_rate": Variable("learning rate"),
+    "seconds": Variable("time that the epoch took", units="s"),
+    "training": Variable("settings and state of the training, as JSON"),
+    "nearest": Variable("nearest pattern"),
+    "nearest_overlap": Variable("overlap with the nearest pattern", symbol="q"),
+    "peak": Variable("largest overlap with the pattern", symbol="q"),
+    "peak_step": Variable("time of the largest overlap", units="step", symbol="t"),
+    "lifetime": Variable("time that the overlap stays at the threshold or above", units="step", symbol="T"),
+    "lifetime_start": Variable("time at which the overlap first reaches the threshold", units="step", symbol="t"),
+    "lifetime_ended": Variable("whether the overlap fell below the threshold again", flags=("no", "yes")),
+    "recalled": Variable("whether the overlap reached the threshold", flags=("no", "yes")),
+    "final_overlap": Variable("mean overlap over the last steps", symbol="q"),
+    "final_nearest": Variable("pattern that is nearest over the last steps"),
+    "final_kind": Variable("what the run ends in", flags=FINAL_KINDS),
+    "final_period": Variable("period that the run ends in, 0 where none was found", units="step"),
+    "final_state": Variable("what the run ends near", flags=FINAL_STATES),
+    "target_final": Variable("mean overlap with the pattern of the start over the last steps", symbol="q"),
+    "target_peak": Variable("largest overlap with the pattern of the start", symbol="q"),
+    "target_lifetime": Variable("time that the overlap with the pattern of the start stays up", units="step"),
+    "correct": Variable("whether the run ends nearest to the pattern of its start", flags=("no", "yes", "no_target")),
+    "recall_fraction": Variable("fraction of trials that recall the pattern"),
+    "recall_fraction_low": Variable("lower end of the 95 % interval of the fraction recalled"),
+    "recall_fraction_high": Variable("upper end of the 95 % interval of the fraction recalled"),
+    "recall_trials": Variable("number of trials", units="count"),
+    "pooled_fraction": Variable("fraction of trials that recall their pattern"),
+    "pooled_fraction_low": Variable("lower end of the 95 % interval of the fraction recalled"),
+    "pooled_fraction_high": Variable("upper end of the 95 % interval of the fraction recalled"),
+    "pooled_trials": Variable("number of trials of all patterns", units="count"),
+    "basin_size": Variable("corruption at which half of the trials recall the pattern"),
+    "basin_size_low": Variable("lower end of the 95 % interval of the basin size"),
+    "basin_size_high": Variable("upper end of the 95 % interval of the basin size"),
+    "basin_steepness": Variable("fall of the logit of the fraction recalled per unit of corruption"),
+    "basin_known": Variable("how the basin size is known", flags=HALF_POINTS),
+    "pooled_basin_size": Variable("corruption at which half of the trials recall their pattern"),
+    "pooled_basin_size_low": Variable("lower end of the 95 % interval of the pooled basin size"),
+    "pooled_basin_size_high": Variable("upper end of the 95 % interval of the pooled basin size"),
+    "pooled_basin_steepness": Variable("fall of the logit of the pooled fraction recalled per unit of corruption"),
+    "pooled_basin_known": Variable("how the pooled basin size is known", flags=HALF_POINTS),
+    "pooled_basin_size_error": Variable("standard error of the pooled basin size, between patterns"),
+    "similarity_value": Variable("overlap of the pattern with the others"),
+    "most_similar": Variable("pattern with the largest overlap"),
+    "recall_measure": Variable("how well the pattern is recalled, mean over trials"),
+    "recall_measure_trials": Variable("number of trials", units="count"),
+    "pearson": Variable("Pearson correlation of recall and similarity", symbol="r"),
+    "pearson_low": Variable("lower end of the 95 % interval of the Pearson correlation"),
+    "pearson_high": Variable("upper end of the 95 % interval of the Pearson correlation"),
+    "spearman": Variable("Spearman rank correlation of recall and similarity", symbol="ρ"),
+    "spearman_low": Variable("lower end of the 95 % interval of the rank correlation"),
+    "spearman_high": Variable("upper end of the 95 % interval of the rank correlation"),
+    "pairs": Variable("number of patterns that the correlation is of", units="count"),
+    "binned_similarity": Variable("mean overlap with the others, of the patterns in the bin"),
+    "binned_recall": Variable("mean recall of the patterns in the bin"),
+    "binned_recall_error": Variable("standard error of the mean recall in the bin"),
+    "binned_count": Variable("number of patterns in the bin", units="count"),
+    "capacity": Variable("number of stored patterns at which half are recalled", symbol="M"),
+    "capacity_low": Variable("lower end of the 95 % interval of the capacity", symbol="M"),
+    "capacity_high": Variable("upper end of the 95 % interval of the capacity", symbol="M"),
+    "capacity_known": Variable("how the capacity is known", flags=CAPACITY_KINDS),
+    "capacity_load": Variable("capacity over the size of the network", symbol="M/N"),
+    "capacity_load_low": Variable("lower end of the 95 % interval of the capacity over the size", symbol="M/N"),
+    "capacity_load_high": Variable("upper end of the 95 % interval of the capacity over the size", symbol="M/N"),
 }
 
 

@@ -29,7 +29,10 @@ class Plane:
 
 
 def trajectory(problems: Problems, ds: object, variable: object, argument: str = "variable") -> xr.DataArray | None:
-    """The variable to analyse with dims (..., step, pattern), or None when a problem was recorded."""
+    """The variable to analyse with dims (..., step, pattern), or None when a problem was recorded.
+
+    Where ``m_o_semantic``, the default of most analyses, is missing, ``overlap`` stands for it: that of vector spins.
+    """
     if not isinstance(ds, xr.Dataset):
         problems.add("ds", "a Dataset from dmfx.simulate", ds, is_type=True)
         return None
@@ -37,6 +40,8 @@ def trajectory(problems: Problems, ds: object, variable: object, argument: str =
     if not valid:
         problems.say("ds must have a variable with dims step and pattern, but has none")
         return None
+    if isinstance(variable, str) and variable == "m_o_semantic" and variable not in ds and "overlap" in valid:
+        variable = "overlap"
     if not isinstance(variable, str) or variable not in valid:
         expected = "one of " + ", ".join(map(repr, valid)) + " (the variables with dims step and pattern)"
         problems.add(argument, expected, variable, is_type=not isinstance(variable, str))

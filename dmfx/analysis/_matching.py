@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx.labels import positions
-from dmfx.models import SelfAttention, model_from_json
+from dmfx.models import SelfAttention, self_attention_of
 from dmfx.validation import Problems
 
 __all__ = ["at_labels", "check_model"]
@@ -47,11 +47,7 @@ def _model_of(problems: Problems, argument: str, ds: object) -> SelfAttention | 
     """The model that a Dataset says it is of; None if it does not say, or when a problem was recorded."""
     if not isinstance(ds, xr.Dataset) or "dmfx_model" not in ds.attrs:
         return None
-    try:
-        return model_from_json(ds.attrs["dmfx_model"])
-    except ValueError as error:
-        problems.say(f"{argument}: its attribute dmfx_model cannot be read: {error}")
-        return None
+    return self_attention_of(problems, argument, ds)
 
 
 class _Epsilon(NamedTuple):

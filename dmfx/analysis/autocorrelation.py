@@ -39,7 +39,7 @@ def autocorrelation(
     max_lag
         Longest lag, counted in steps that were kept; the smaller of 1000 and half of them by default.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     pattern
         One pattern, a label of the ``pattern`` coordinate; all of them by default.
 
@@ -88,7 +88,7 @@ def autocorrelation(
         dtype=np.float64,
     )
     result = result.rename(step="lag").assign_coords(lag=apart * np.arange(max_lag + 1), pattern=picked["pattern"])
-    result.attrs = {"variable": variable}
+    result.attrs = {"variable": array.name}
     return assemble(ds, {"autocorrelation": result})
 
 

@@ -49,7 +49,7 @@ def bifurcation(
     ds
         Trajectories from `dmfx.simulate`, lazy or not.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     pattern
         Which pattern a, a label of the ``pattern`` coordinate.
     plane
@@ -128,13 +128,13 @@ def bifurcation(
         result = _density(array, values, section, tolerance, bins, low, high)
     else:
         result = _points(values, section, tolerance, n_points)
-    chosen = {"variable": variable, "pattern": values["pattern"].item()}
+    chosen = {"variable": array.name, "pattern": values["pattern"].item()}
     if section is not None:
         chosen |= {"plane": section.text, "tolerance": tolerance}
     for each in result.values():
         each.attrs = chosen | each.attrs
     result["period"] = _period(array, max_period, period_tolerance)
-    result["period"].attrs["variable"] = variable
+    result["period"].attrs["variable"] = array.name
     return assemble(ds, result)
 
 

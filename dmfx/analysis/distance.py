@@ -52,7 +52,7 @@ def attractor_distance(
         ``ds`` without ``size`` and ``replica``, matched by label, which may differ by rounding; those that it lacks
         share it. It may have more steps or fewer, and other starts. By default the entry size = inf of ``ds``.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     directions
         Number of unit vectors, spread evenly and always the same; see `dmfx.dynamics.wasserstein.spread_directions`.
 
@@ -146,7 +146,7 @@ def attractor_distance(
         results={"distance_floor": per_pattern, "joint_distance_floor": ((), (), np.float64)},
     )
     for name, result in found.items():
-        result.attrs = {"variable": variable}
+        result.attrs = {"variable": array.name}
         if "pattern" in result.dims:
             found[name] = result.assign_coords(pattern=array["pattern"])
         else:

@@ -37,7 +37,7 @@ def fluctuations(
     ds
         Trajectories from ``dmfx.simulate(..., size=[...], replica=range(20))``, lazy or not; at least two replicas.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     min_size, max_size
         Smallest and largest number of spins that the fit takes; by default all finite sizes.
 
@@ -135,7 +135,7 @@ def fluctuations(
         },
     )
     for name, result in found.items():
-        attrs = {"variable": variable}
+        attrs = {"variable": array.name}
         if "size" in result.dims:
             result = result if has_size else result.isel(size=0, drop=True)
             result = result.assign_coords({"size": array["size"]} if "size" in array.coords else {})

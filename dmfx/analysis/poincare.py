@@ -49,7 +49,8 @@ def poincare(
         linearly to x_b = v. A state on the plane counts as above it. Time is discrete: what is interpolated
         lies on a chord between two states, which need not be near the attractor.
     variable
-        Which variable with dims (..., step, pattern) gives the states.
+        Which variable with dims (..., step, pattern) gives the states; ``overlap``, of vector spins, where the default
+        is missing.
     max_points
         How many points of each orbit to keep, the first ones.
     direction
@@ -101,7 +102,7 @@ def poincare(
         problems.say(f"the step coordinate must be numbers, but has dtype {array['step'].dtype}")
     problems.raise_any()
 
-    attrs = {"variable": variable, "plane": section.text, "interpolate": int(interpolate)}
+    attrs = {"variable": array.name, "plane": section.text, "interpolate": int(interpolate)}
     attrs |= {"direction": direction} if interpolate else {"tolerance": tolerance}
     task = partial(
         _section_block,

@@ -35,7 +35,7 @@ def fft(
     ds
         Trajectories from `dmfx.simulate`, lazy or not.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     pattern
         One pattern, a label of the ``pattern`` coordinate; all of them by default.
     window
@@ -80,7 +80,7 @@ def fft(
 
     task = partial(_amplitude_block, window=window, detrend=bool(detrend))
     result = _over_frequency(task, picked, array.sizes["step"], apart, np.complex128)
-    result.attrs = {"variable": variable, "window": str(window), "detrend": int(detrend)}
+    result.attrs = {"variable": array.name, "window": str(window), "detrend": int(detrend)}
     return assemble(ds, {"amplitude": result})
 
 
@@ -102,7 +102,7 @@ def power_spectrum(
     ds
         Trajectories from `dmfx.simulate`, lazy or not.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     pattern
         One pattern, a label of the ``pattern`` coordinate; all of them by default.
     window
@@ -151,7 +151,7 @@ def power_spectrum(
     length = segment or array.sizes["step"]
     task = partial(_power_block, window=window, length=length, apart=apart)
     result = _over_frequency(task, picked, length, apart, np.float64)
-    result.attrs = {"variable": variable, "window": str(window), "segment": length}
+    result.attrs = {"variable": array.name, "window": str(window), "segment": length}
     return assemble(ds, {"power": result})
 
 

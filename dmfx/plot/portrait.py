@@ -36,7 +36,7 @@ def portrait(
     x, y
         Patterns along the horizontal and the vertical axis.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     shared
         Give all panels the same range; otherwise each has its own.
     width, height
@@ -78,4 +78,4 @@ def portrait(
     problems.raise_any()
 
     states = array.sel(pattern=list(dict.fromkeys([x, y]))).compute()
-    return clouds(states, "step", variable, x, y, shared=shared, width=width, height=height, columns=columns)
+    return clouds(states, "step", array.name, x, y, shared=shared, width=width, height=height, columns=columns)

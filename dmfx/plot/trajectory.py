@@ -32,7 +32,7 @@ def trajectory(
     ds
         Trajectories from `dmfx.simulate`; only what is drawn is kept in memory.
     variable
-        Which variable with dims (..., step, pattern).
+        Which variable with dims (..., step, pattern); ``overlap``, of vector spins, where the default is missing.
     pattern
         One pattern, or all of them, told apart by colour, for None.
     steps
@@ -75,5 +75,6 @@ def trajectory(
     problems.raise_any()
 
     values = picked.isel(step=slice(steps)).compute()
+    variable = array.name
     label = axis_label(ds, variable) if pattern is None else overlap_label(ds, variable, pattern)
     return curves(ds, values, "step", variable, label, width=width, height=height, columns=columns)
