@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from dmfx import analysis, archive
+from dmfx.analysis.recall import THRESHOLD, TOLERANCE
 from dmfx.dynamics.exponents import EVERY, WINDOWS
-from dmfx.models import SelfAttention, model_from_json
+from dmfx.models import SelfAttention, VectorAttention, model_from_dataset
 
 __all__ = ["DmftAccessor"]
 
@@ -25,8 +27,8 @@ class DmftAccessor:
         self._ds = ds
 
     @property
-    def model(self) -> SelfAttention:
-        """The model that the Dataset was computed from, rebuilt from its attributes.
+    def model(self) -> SelfAttention | VectorAttention:
+        """The model that the Dataset was computed from, rebuilt from its attributes and the arrays of couplings.
 
         Raises
         ------
@@ -43,7 +45,7 @@ class DmftAccessor:
             raise ValueError(
                 "ds.dmft.model: the Dataset has no attribute dmfx_model; expected one from dmfx.simulate or dmfx.open"
             )
-        return model_from_json(self._ds.attrs["dmfx_model"])
+        return model_from_dataset(self._ds)
 
     @property
     def plot(self):
@@ -268,3 +270,64 @@ class DmftAccessor:
     ) -> xr.Dataset:
         """Deviation between replicas, and its power of the size: see `dmfx.fluctuations`."""
         return analysis.fluctuations(self._ds, variable=variable, min_size=min_size, max_size=max_size)
+
+    def recall(
+        self,
+        patterns: object | Sequence[object] | np.ndarray | xr.DataArray | None = None,
+        threshold: float = THRESHOLD,
+        *,
+        variable: str | None = None,
+        window: int | None = None,
+        tolerance: float = TOLERANCE,
+        absolute: bool = False,
+    ) -> xr.Dataset:
+        """Nearest pattern, peaks and lifetimes of overlaps, and what runs end in: see `dmfx.recall`."""
+        return analysis.recall(
+            self._ds,
+            patterns,
+            threshold,
+            variable=variable,
+            window=window,
+            tolerance=tolerance,
+            absolute=absolute,
+        )
+
+    def basin_size(
+        self,
+        threshold: float = THRESHOLD,
+        *,
+        dim: str = "noise",
+        variable: str | None = None,
+        when: str | int = "end",
+        pool: str | Sequence[str] = ("replica",),
+    ) -> xr.Dataset:
+        """Corruption from which half of the trials recall a pattern: see `dmfx.basin_size`."""
+        return analysis.basin_size(self._ds, threshold, dim=dim, variable=variable, when=when, pool=pool)
+
+    def interference(
+        self,
+        threshold: float = THRESHOLD,
+        *,
+        correlation: np.ndarray | xr.DataArray | None = None,
+        variable: str | None = None,
+        pool: str | Sequence[str] = ("replica",),
+        bins: int = 10,
+        window: int | None = None,
+    ) -> xr.Dataset:
+        """Recall against the overlap of the patterns with each other: see `dmfx.interference`."""
+        return analysis.interference(
+            self._ds, threshold, correlation=correlation, variable=variable, pool=pool, bins=bins, window=window
+        )
+
+    def capacity(
+        self,
+        threshold: float = THRESHOLD,
+        *,
+        dim: str = "stored",
+        variable: str | None = None,
+        when: str | int = "end",
+        pool: str | Sequence[str] = ("replica",),
+        size: float | None = None,
+    ) -> xr.Dataset:
+        """Recall against the number of stored patterns: see `dmfx.capacity`."""
+        return analysis.capacity(self._ds, threshold, dim=dim, variable=variable, when=when, pool=pool, size=size)

@@ -8,17 +8,23 @@ from dmfx.plot._namespace import Plots
 from dmfx.plot.attractor_distance import attractor_distance
 from dmfx.plot.attractors import attractors
 from dmfx.plot.autocorrelation import autocorrelation
+from dmfx.plot.basin_size import basin_size
 from dmfx.plot.basins import basins
 from dmfx.plot.bifurcation import bifurcation
+from dmfx.plot.capacity import capacity
 from dmfx.plot.continuation import continuation
 from dmfx.plot.fluctuations import fluctuations
+from dmfx.plot.images import images
+from dmfx.plot.interference import interference
 from dmfx.plot.lyapunov import lyapunov
 from dmfx.plot.phase_diagram import phase_diagram
 from dmfx.plot.poincare import poincare
 from dmfx.plot.portrait import portrait
+from dmfx.plot.recall import recall
 from dmfx.plot.residence import residence
 from dmfx.plot.saving import save
 from dmfx.plot.spectrum import fft, power_spectrum
+from dmfx.plot.task import task
 from dmfx.plot.trajectory import trajectory
 
 __all__ = [
@@ -26,17 +32,23 @@ __all__ = [
     "attractor_distance",
     "attractors",
     "autocorrelation",
+    "basin_size",
     "basins",
     "bifurcation",
+    "capacity",
     "continuation",
     "fft",
     "fluctuations",
+    "images",
+    "interference",
     "lyapunov",
     "phase_diagram",
     "poincare",
     "portrait",
     "power_spectrum",
+    "recall",
     "residence",
     "save",
+    "task",
     "trajectory",
 ]
