@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["cluster"]
 
 CONNECT_SECONDS = 10
+#: Networks and examples of many megabytes travel in the graph, once to each worker: nothing to warn of.
+QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB"}
 
 
 @contextlib.contextmanager
@@ -46,6 +48,7 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
         if scheduler is not None:
             problems.say("give either workers, for a new local cluster, or the address of a scheduler, not both")
     problems.raise_any()
+    import dask
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
@@ -56,11 +59,12 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> Iterato
                 f"no Dask scheduler answers at {scheduler} ({error}); is `dask scheduler` running there, and is the "
                 "address the one that it printed?"
             ) from error
-        with client:
+        with dask.config.set(QUIET), client:
             yield client
         return
     # Workers that end while the cluster closes log lost connections: nothing that a user can act on.
     with (
+        dask.config.set(QUIET),
         LocalCluster(
             n_workers=workers or os.cpu_count(),
             threads_per_worker=1,

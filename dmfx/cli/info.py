@@ -9,7 +9,7 @@ import xarray as xr
 
 from dmfx import archive
 from dmfx.blocks import STATUS
-from dmfx.models import model_from_json
+from dmfx.models import model_from_dataset
 
 __all__ = ["add_parser", "summary"]
 
@@ -27,7 +27,10 @@ def summary(ds: xr.Dataset) -> str:
     """A page of text about a Dataset: where it comes from, its dims, its variables, points that failed."""
     lines = [str(ds.attrs[name]) for name in ("title", "source") if name in ds.attrs]
     if "dmfx_model" in ds.attrs:
-        lines.append(repr(model_from_json(ds.attrs["dmfx_model"])))
+        try:
+            lines.append(repr(model_from_dataset(ds)))
+        except ValueError as error:  # an archive of a part of a run is worth a look too
+            lines.append(f"model unknown: {error}")
     lines.append("")
     for dim, size in ds.sizes.items():
         lines.append(f"{dim:>12}  {size:>8}  {_extent(ds, dim)}")

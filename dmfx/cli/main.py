@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from dmfx.cli import analyse, info, plot, reproduce, simulate
+from dmfx.cli import analyse, info, plot, reproduce, simulate, task, train
 from dmfx.version import dmfx_version
 
 __all__ = ["main"]
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="dmfx", description="Dynamical mean-field theory of attention networks.")
     parser.add_argument("--version", action="version", version=f"dmfx {dmfx_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (reproduce, simulate, analyse, plot, info):
+    for command in (reproduce, simulate, train, task, analyse, plot, info):
         command.add_parser(commands)
     name = "dmfx"
     try:

@@ -27,6 +27,11 @@ KINDS = (
     "attractor_distance",
     "fluctuations",
     "residence",
+    "recall",
+    "basin_size",
+    "interference",
+    "capacity",
+    "task",
 )
 
 #: Kinds that an option goes with.

@@ -11,7 +11,7 @@ from dmfx import archive, weights
 from dmfx.cli.analyse import add_settings, analyse, settings_of
 from dmfx.cli.keep import keep
 from dmfx.cli.options import add_cluster_options, integers, numbers, whole_numbers
-from dmfx.models import SelfAttention
+from dmfx.models import SelfAttention, VectorAttention, model_from_dataset
 from dmfx.simulate import simulate
 
 __all__ = ["add_parser"]
@@ -27,7 +27,7 @@ ENSEMBLES = {
 #: Analyses of a run, and among them those that go on from its final states.
 RUNNING = ("lyapunov", "classify", "basins", "periodic_orbits")
 FINITE = ("attractor_distance", "fluctuations", "residence")
-REDUCTIONS = ("bifurcation", "autocorrelation", "fft", "power_spectrum", *FINITE, *RUNNING)
+REDUCTIONS = ("bifurcation", "autocorrelation", "fft", "power_spectrum", "recall", *FINITE, *RUNNING)
 #: Starts that are drawn, as many as --starts says.
 RANDOM = ("random", "random_token")
 
@@ -44,9 +44,14 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("output", help="archive to write: .nc or .zarr")
     kinds = ", ".join(f"{name}:{numbers}" for name, (_, numbers) in ENSEMBLES.items())
-    parser.add_argument("--weights", default="paper", help=f"paper (default), {kinds}")
+    parser.add_argument("--weights", help=f"paper (default), {kinds}")
+    parser.add_argument(
+        "--network",
+        metavar="ARCHIVE",
+        help="a network of vector spins instead, from the archive that dmfx train made of it",
+    )
     parser.add_argument("--beta", type=numbers, required=True, help="inverse temperature β")
-    parser.add_argument("--gamma", type=numbers, default=220.0, help="attention strength γ (default: 220)")
+    parser.add_argument("--gamma", type=numbers, help="attention strength γ (default: 220; 0 of --network)")
     parser.add_argument("--seed", type=integers, default=0, help="realisations of the weights (default: 0)")
     parser.add_argument("--epsilon", type=numbers, help="weight of the position ε (default: 0.02)")
     parser.add_argument(
@@ -70,14 +75,16 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--transient", type=int, default=0, help="steps to discard before (default: 0)")
     parser.add_argument(
         "--variables",
-        default="m_o_semantic,attention",
-        help="m_o_semantic, attention, m_o, m_v, m_q, m_k (default: m_o_semantic,attention)",
+        type=lambda text: text.split(","),
+        help="m_o_semantic, attention, m_o, m_v, m_q, m_k (default: m_o_semantic,attention); of --network: overlap "
+        "(default), tokens, energy, change",
     )
     parser.add_argument(
         "--initial",
         metavar="START",
         help="random contexts (random) or, of finite networks, tokens of random spins (random_token), as many as "
-        "--starts says; the number of the pattern that is the first token; or an archive, from its final states",
+        "--starts says; the number of the pattern that is the first token; or an archive, from its final states; of "
+        "--network also patterns, all that are stored",
     )
     parser.add_argument(
         "--starts",
@@ -124,15 +131,16 @@ def _dataset(options: argparse.Namespace) -> xr.Dataset:
     if options.reduce == "fluctuations" and options.replica is None:
         raise ValueError("--reduce fluctuations needs --size and --replica, as --replica 0:20")
     settings = settings_of(options.reduce, options.set) if options.reduce else {}
+    model = _model(options.weights, options.context_size, options.network)
     steps, transient = options.steps, options.transient
     if options.reduce in RUNNING:
         # The analysis runs the steps itself: one is left for the simulation, which must have one.
         settings.setdefault("steps", steps)
         steps, transient = 1, max(transient - 1, 0)
     ds = simulate(
-        _model(options.weights, options.context_size),
+        model,
         beta=options.beta,
-        gamma=options.gamma,
+        gamma=(220.0 if isinstance(model, SelfAttention) else 0.0) if options.gamma is None else options.gamma,
         seed=options.seed,
         epsilon=options.epsilon,
         size=options.size,
@@ -142,7 +150,7 @@ def _dataset(options: argparse.Namespace) -> xr.Dataset:
         starts=options.starts,
         steps=steps,
         transient=transient,
-        variables=options.variables.split(","),
+        variables=options.variables,
         lyapunov=options.lyapunov,
         carry=options.carry,
         direction=options.direction,
@@ -154,6 +162,8 @@ def _initial(text: str | None, starts: int | None) -> xr.Dataset | str | int | N
     """What ``--initial`` says: a kind of random start, a pattern, or the archive of another run."""
     if text is None:
         return None if starts is None else "random"
+    if text == "patterns" and starts is None:
+        return text
     if text in RANDOM:
         if starts is None:
             raise ValueError(f"--initial {text} needs --starts N, the number of random starts")
@@ -164,7 +174,8 @@ def _initial(text: str | None, starts: int | None) -> xr.Dataset | str | int | N
         return int(text)
     if not text.endswith((".nc", ".zarr")):
         raise ValueError(
-            f"--initial {text}: expected {', '.join(RANDOM)}, the number of a pattern, or an archive, .nc or .zarr"
+            f"--initial {text}: expected {', '.join(RANDOM)}, patterns, the number of a pattern, or an archive, "
+            ".nc or .zarr"
         )
     return archive.open(text)
 
@@ -175,8 +186,16 @@ def _number_of_exponents(text: str) -> int:
     return int(text)
 
 
-def _model(text: str, context_size: int | None) -> SelfAttention:
-    if text == "paper":
+def _model(text: str | None, context_size: int | None, network: str | None) -> SelfAttention | VectorAttention:
+    if network is not None:
+        if text is not None or context_size is not None:
+            raise ValueError("--network goes without --weights and --context-size: the archive says what is simulated")
+        ds = archive.open(network)
+        model = model_from_dataset(ds) if "dmfx_model" in ds.attrs else None
+        if not isinstance(model, VectorAttention):
+            raise ValueError(f"--network: {network} holds no network of vector spins; dmfx train makes one")
+        return model
+    if text is None or text == "paper":
         if context_size is not None:
             raise ValueError("--context-size goes with drawn weights; the paper's configuration has L = 4")
         return SelfAttention.paper()

@@ -1,0 +1,126 @@
+"""``dmfx train``, ``dmfx task`` and ``dmfx simulate --network``: networks of vector spins from a shell."""
+
+import json
+
+import numpy as np
+import pytest
+
+import dmfx
+from dmfx.cli.train import ENCODER
+from tests.test_cli import run
+
+TRAINING = ("--examples", "0:60", "--held-out", "100:120", "--epochs", "2", "--patch", "4")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A small network that ``dmfx train`` made."""
+    path = tmp_path_factory.mktemp("networks") / "net.nc"
+    assert dmfx.cli.main(["train", str(path), *TRAINING]) == 0
+    return path
+
+
+def digits(examples):
+    images = dmfx.tokens.digits(examples=examples)["image"]
+    return dmfx.tokens.Patches.of(images, 4).encode(images)
+
+
+def test_train_makes_the_network_that_fit_makes(network):
+    kept = dmfx.open(network)
+    net = dmfx.VectorAttention(dmfx.couplings.zeros(4, 17))
+    expected = net.fit(digits(slice(0, 60)), epochs=2, held_out=digits(slice(100, 120)), progress=False)
+    assert kept.dmft.model == expected
+    assert dmfx.tokens.Patches.from_spec(json.loads(kept.attrs[ENCODER])).grid == (2, 2)
+
+
+def test_train_says_what_it_reached(tmp_path, capsys):
+    made = tmp_path / "net.zarr"
+    words = (*TRAINING, "--couplings", "relative", "--checkpoint", tmp_path / "state.nc")
+    status, out, err = run(capsys, "train", made, *words)
+    assert (status, err.count("Error")) == (0, 0)
+    assert "4 tokens in 17 components, 2312 parameters" in out
+    assert "held out" in out
+    assert dmfx.open(made).dmft.model.couplings.grid == (2, 2)
+    status, _, err = run(capsys, "train", made, *words)
+    assert status == 2
+    assert "--overwrite" in err
+
+
+def test_info_says_what_the_archive_holds(network, capsys):
+    status, out, _ = run(capsys, "info", network)
+    assert status == 0
+    assert "VectorAttention(Couplings(full, n_tokens=4, n_components=17" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "words", "call"),
+    [
+        (
+            "denoising",
+            ("--noise", "0.1,0.3"),
+            lambda net, x: dmfx.denoising(net, x, beta=1.0, gamma=0.0, noise=[0.1, 0.3]),
+        ),
+        (
+            "masked_prediction",
+            ("--hidden", "block", "--gamma", "0,2"),
+            lambda net, x: dmfx.masked_prediction(net, x, beta=1.0, gamma=[0, 2], hidden="block", grid=(2, 2)),
+        ),
+        (
+            "free_running",
+            ("--noise", "0.2", "--steps", "4", "--ablations"),
+            lambda net, x: dmfx.ablations(dmfx.free_running, net, x, beta=1.0, gamma=0.0, noise=0.2, steps=4),
+        ),
+    ],
+)
+def test_task_keeps_what_the_function_returns(network, tmp_path, capsys, task, words, call):
+    made = tmp_path / "task.nc"
+    status, out, _ = run(capsys, "task", task, network, made, "--examples", "100:105", "--workers", "1", *words)
+    assert status == 0
+    assert str(made) in out
+    expected = call(dmfx.open(network).dmft.model, digits(slice(100, 105))).compute()
+    kept = dmfx.open(made).load()
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(kept[name], expected[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_simulate_runs_the_network(network, tmp_path, capsys):
+    made = tmp_path / "run.nc"
+    words = ("--network", network, "--beta", "1,2", "--steps", "3", "--initial", "patterns", "--workers", "1")
+    status, _, _ = run(capsys, "simulate", made, *words)
+    assert status == 0
+    net = dmfx.open(network).dmft.model
+    expected = dmfx.simulate(net, beta=[1, 2], gamma=0.0, steps=3, initial="patterns").compute()
+    np.testing.assert_array_equal(dmfx.open(made)["overlap"], expected["overlap"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "{new}", "--data", "faces"), "--data: there is no 'faces'; expected one of digits, mnist, cifar10"),
+        (("train", "{new}", "--data", "digits:here"), "takes no folder"),
+        (("train", "{new}", "--data", "mnist:nowhere"), "nowhere"),
+        (("train", "{new}", "--examples", "5"), "'5' is not a range START:STOP of examples"),
+        (("train", "{new}", "--couplings", "low_rank"), "expected full, relative or low_rank:R"),
+        (("train", "{new}", "--patch", "3"), "patch"),
+        (("train", "{new}", "--examples", "0:10"), "batch_size"),
+        (("task", "dreaming", "{network}", "{new}"), "invalid choice"),
+        (("task", "denoising", "{network}", "{new}", "--fraction", "0.2"), "--fraction goes with masked_prediction"),
+        (("task", "denoising", "{other}", "{new}"), "holds no network that dmfx train made"),
+        (("simulate", "{new}", "--network", "{other}", "--beta", "1", "--steps", "1"), "holds no network of vector"),
+        (
+            ("simulate", "{new}", "--network", "{network}", "--weights", "paper", "--beta", "1", "--steps", "1"),
+            "--network goes without --weights",
+        ),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(network, tmp_path, capsys, words, message):
+    other = tmp_path / "other.nc"
+    dmfx.simulate(dmfx.SelfAttention.paper(), beta=1.0, gamma=220.0, steps=1).dmft.save(other)
+    places = {"new": tmp_path / "new.nc", "network": network, "other": other}
+    status, _, err = run(capsys, *(word.format(**places) for word in words))
+    assert status == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not places["new"].exists()
