@@ -9,7 +9,7 @@ import time
 
 from benchmarks.measure import Result, header, table
 
-NAMES = ("kernel", "finite_size", "spectrum", "dask_overhead", "figure3a", "peer", "training")
+NAMES = ("kernel", "finite_size", "spectrum", "dask_overhead", "figure3a", "peer", "training", "vector_recall")
 
 
 def main() -> int:

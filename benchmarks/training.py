@@ -19,13 +19,19 @@ from dmfx.weights.streams import BATCH_STREAM, generator
 
 __all__ = ["measure"]
 
-#: Images of MNIST in patches: how many, patches of an image, components of a token, images
-#: of a batch.
+#: Images of MNIST in patches: how many, patches of an image, components of a token, images of a batch.
 EXAMPLES, TOKENS, COMPONENTS, BATCH, EPOCHS = 1000, 49, 17, 50, 6
 RATE = 0.05
 GOAL = 5
 #: Side of the square matrices whose product tells the rate of BLAS, and number of pairs in one piece of the floor.
 SIDE, PIECE = 512, 2**13
+
+
+@njit(**OPTIONS)
+def exponentials(work, rows):
+    """An exponential of each number."""
+    for row in range(rows):
+        store(work, rows + row, exp(load(work, row)))
 
 
 @njit(**OPTIONS)
@@ -36,10 +42,13 @@ def transcendental(work, table, rows):
         store(work, rows + row, factor * exp(exponent) + exp(mean))
 
 
-def floor(n_examples: int, epochs: int, n_threads: int) -> None:
-    """The arithmetic that epochs cannot do without, at its fastest: large matrix products, and full lanes."""
+def floor(n_examples: int, epochs: int, n_threads: int, *, products: int = 2, bessel: bool = True) -> None:
+    """The arithmetic that epochs cannot do without, at its fastest: large matrix products, and full lanes.
+
+    ``products`` matrix products for each pair of tokens, and Bessel functions or only exponentials.
+    """
     pairs = epochs * n_examples * TOKENS * (TOKENS - 1)
-    products = max(round(2 * pairs * COMPONENTS**2 / SIDE**3), 1)
+    n_products = max(round(products * pairs * COMPONENTS**2 / SIDE**3), 1)
     pieces = -(-pairs // PIECE)
     matrices = np.ones((n_threads, 3, SIDE, SIDE))
     work = np.ones((n_threads, 2 * PIECE))
@@ -47,10 +56,13 @@ def floor(n_examples: int, epochs: int, n_threads: int) -> None:
 
     def one_thread(thread: int) -> None:
         a, b, c = matrices[thread]
-        for _ in range(thread, products, n_threads):
+        for _ in range(thread, n_products, n_threads):
             np.matmul(a, b, out=c)
         for _ in range(thread, pieces, n_threads):
-            transcendental(work[thread], table, PIECE // WIDTH)
+            if bessel:
+                transcendental(work[thread], table, PIECE // WIDTH)
+            else:
+                exponentials(work[thread], PIECE // WIDTH)
 
     with one_thread_each(), Workers(n_threads) as workers:
         workers.each(one_thread, n_threads)
