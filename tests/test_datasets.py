@@ -7,11 +7,14 @@ import numpy as np
 import dmfx
 from dmfx.reproduce.figures import STEPS, TRANSIENT, diagram, phases
 from dmfx.reproduce.finite_size import SIZES, networks
+from dmfx.reproduce.transient_memories import BETA, GAMMA, STORED, trained
+from dmfx.reproduce.transient_memories import STEPS as MEMORY_STEPS
 
 DATASETS = Path(__file__).parents[1] / "datasets"
 ARCHIVE = DATASETS / "poc_lopez_2024_figure3a.nc"
 PHASES = DATASETS / "poc_lopez_2024_phase_diagram.nc"
 NETWORKS = DATASETS / "poc_lopez_2024_finite_size.nc"
+MEMORIES = DATASETS / "damico_negri_2024_transient_memories.nc"
 
 
 def test_small_and_self_describing():
@@ -102,3 +105,32 @@ def test_networks_computed_anew_to_the_last_bit():
     some = shipped.sel(size=again["size"], replica=again["replica"])
     for name in ("distance", "joint_distance", "distance_floor", "lyapunov", "m_o_semantic", "final_attention"):
         assert again[name].to_numpy().tobytes() == some[name].to_numpy().tobytes(), name
+
+
+def test_few_images_stay_and_many_are_forgotten():
+    assert MEMORIES.stat().st_size <= 1e6
+    ds = dmfx.open(MEMORIES).load().squeeze()
+    assert tuple(ds["stored"].values) == STORED
+    held = ds["identified"].mean("initial")
+    assert (held.sel(step=1) > 0.85).all()
+    assert float(held.sel(stored=10).min()) == 1
+    assert (np.diff(held.sel(step=50)) < 0).all()
+    assert float(held.sel(stored=1000, step=50)) < 0.25
+    overlap = ds["target_overlap"].mean("initial")
+    assert (overlap.sel(step=50) < 0.95).all()
+    assert float(overlap.sel(start="corrupted", step=1)) > float(overlap.sel(start="corrupted", step=0)) + 0.05
+    alike = ds["similarity_value"].mean("pattern")
+    assert float(alike.sel(similarity="mean")) < float(overlap.min()) < float(alike.sel(similarity="largest"))
+
+
+def test_memories_computed_anew():
+    """Runs to the last bit; training also takes Bessel functions and sums that need not have the same last bits."""
+    shipped = dmfx.open(MEMORIES).load()
+    net = shipped.dmft.model
+    again = trained(net.patterns)
+    assert np.allclose(again.couplings.dense(), net.couplings.dense(), rtol=0, atol=1e-6)
+    runs = dmfx.free_running(
+        net, np.arange(30), beta=BETA, gamma=GAMMA, steps=MEMORY_STEPS, variables="target_overlap"
+    ).compute()
+    stored = shipped["target_overlap"].sel(start="stored", initial=runs["initial"])
+    assert runs["target_overlap"].to_numpy().tobytes() == stored.to_numpy().tobytes()

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 #: Units as they are read aloud.
-UNITS = {"1": "", "step": "steps", "cycles/step": "cycles per step", "1/step": "nats per step"}
+UNITS = {"1": "", "count": "", "step": "steps", "cycles/step": "cycles per step", "1/step": "nats per step"}
 
 #: Unicode has no superscript q that fonts would know.
 SUPERSCRIPTS = {"^o": "ᵒ", "^v": "ᵛ", "^k": "ᵏ"}

@@ -111,5 +111,13 @@ def lifetimes_frame(part: xr.Dataset, by_target: bool) -> Any:
     place = remaining[np.maximum(np.searchsorted(time, at, side="right") - 1, 0)]
     marks = hv.Scatter((at, place), "lifetime", "part that lasts")
     return hv.Overlay(
-        [curve, _style.both(marks, {"marker": "dash", "angle": 90, "size": 11}, {"marker": "|", "s": 60}, color=DARK)]
+        [
+            curve,
+            _style.both(
+                marks,
+                {"marker": "dash", "angle": 90, "size": 11},
+                {"marker": (2, 0, 0), "s": 60, "edgecolors": DARK},
+                color=DARK,
+            ),
+        ]
     )

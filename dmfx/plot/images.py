@@ -23,6 +23,8 @@ VARIABLES = ("hidden_overlap", "target_overlap")
 MOST, FEW = 24, 8
 #: Pixels over an image for its number, between images, and of letters there.
 ABOVE, BETWEEN, LETTERS = 20, 8, 12
+#: As many letters have room left of the images.
+LETTERS_LEFT = 14
 #: Pixels of an image are drawn as squares of pixels that are at most about so large on the screen.
 GRAIN = 2
 
@@ -241,9 +243,15 @@ def _table(
         xlim=(0, full[1]),
         ylim=(0, full[0]),
         xticks=ticks,
-        yticks=list(zip(middles, (title.replace(", ", ",\n") for title in titles), strict=True)),
+        yticks=list(zip(middles, map(_folded, titles), strict=True)),
     )
     return _style.both(framed, {"hooks": [_no_lines]}, {"hooks": [_no_lines]}, show_frame=False)
+
+
+def _folded(title: str) -> str:
+    """A title in lines that fit left of the images."""
+    lines = title.replace(", ", ",\n").split("\n")
+    return "\n".join(line if len(line) <= LETTERS_LEFT else line.replace(" = ", " =\n") for line in lines)
 
 
 def _no_lines(plot: Any, _element: Any) -> None:

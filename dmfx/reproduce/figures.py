@@ -1,6 +1,7 @@
 """Figures 3a, 3b, 4 and 5 of Poc-López & Aguilera, arXiv:2406.07247 (2024), and what goes with them.
 
 The figures are at γ = 220; every run starts from the published context, 100,000 steps are discarded and 20,000 kept.
+`transient_memories` is after D'Amico & Negri, arXiv:2409.16112 (2024).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dmfx.analysis import autocorrelation, bifurcation, classify, power_spectrum
 from dmfx.models import SelfAttention
 from dmfx.models.published import GAMMA
 from dmfx.reproduce.finite_size import SIZES, draw_networks, networks
+from dmfx.reproduce.transient_memories import draw_memories, memories
 from dmfx.simulate import simulate
 
 __all__ = ["FIGURES", "Figure", "find_figure"]
@@ -43,17 +45,23 @@ class Figure:
         Builds the lazy, reduced Dataset.
     draw
         Draws the computed Dataset: a HoloViews object.
+    paper
+        Whose figure it is, or whose network.
+    prefix
+        The paper in the names of files.
     """
 
     name: str
     title: str
     compute: Callable[[], xr.Dataset]
     draw: Callable[[xr.Dataset], Any]
+    paper: str = "Poc-López & Aguilera 2024"
+    prefix: str = "poc_lopez_2024"
 
     @property
     def stem(self) -> str:
         """Name of its files, without suffix."""
-        return f"poc_lopez_2024_{self.name}"
+        return f"{self.prefix}_{self.name}"
 
 
 def _runs(beta: np.ndarray, steps: int = STEPS, transient: int = TRANSIENT) -> xr.Dataset:
@@ -169,6 +177,14 @@ FIGURES = {
         ),
         Figure("phase_diagram", "Kinds of attractor over β and γ", _phase_diagram, _draw_phases),
         Figure("finite_size", "Finite networks beside the mean field at β = 1.26405", _finite_size, draw_networks),
+        Figure(
+            "transient_memories",
+            "Images that networks hold and forget, and how many they hold",
+            memories,
+            draw_memories,
+            "D'Amico & Negri 2024",
+            "damico_negri_2024",
+        ),
     )
 }
 

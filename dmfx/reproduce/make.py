@@ -67,7 +67,7 @@ def make_figure(
         )
     directory.mkdir(parents=True, exist_ok=True)
     (ds,) = compute_with_progress(figure.compute(), progress=progress, description=figure.name)
-    ds.attrs["title"] = f"{figure.title} (Poc-López & Aguilera 2024, {figure.name})"
+    ds.attrs["title"] = f"{figure.title} ({figure.paper}, {figure.name})"
     _write(figure, ds, paths, overwrite, progress)
     return list(paths.values())
 
