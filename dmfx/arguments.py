@@ -1,4 +1,4 @@
-"""What a sweep is told besides its parameters: noise, carrying, exponents, variables."""
+"""What a sweep is told besides its parameters: noise, carrying, exponents."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from dmfx.models.self_attention import SelfAttention
 from dmfx.models.start import Token
 from dmfx.starts import RandomTokens, Start
 from dmfx.validation import Problems
-from dmfx.variables import OVERLAPS
 
-__all__ = ["parse_carry", "parse_lyapunov", "parse_noise", "parse_variables"]
+__all__ = ["parse_carry", "parse_lyapunov", "parse_noise"]
 
 #: Steps of the transient in which tangent vectors turn into the directions of the exponents.
 ALIGN = 1000
@@ -86,19 +85,3 @@ def parse_lyapunov(
     return Measurement(
         min(n, size), steps, max(min(transient - fill, ALIGN), 0), exponents.EVERY, min(exponents.WINDOWS, steps)
     )
-
-
-def parse_variables(problems: Problems, variables: object) -> tuple[str, ...]:
-    """The variables to keep, in the order of the registry."""
-    if isinstance(variables, str):
-        variables = (variables,)
-    expected = "names out of " + ", ".join(OVERLAPS)
-    try:
-        names = tuple(dict.fromkeys(variables))
-    except TypeError:
-        problems.add("variables", expected, variables, is_type=True)
-        return OVERLAPS[:1]
-    unknown = [name for name in names if name not in OVERLAPS]
-    if unknown:
-        problems.say(f"variables: there is no {', '.join(map(repr, unknown))}; expected {expected}")
-    return tuple(name for name in OVERLAPS if name in names)

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from dmfx.arguments import parse_carry, parse_lyapunov, parse_noise, parse_variables
+from dmfx.arguments import parse_carry, parse_lyapunov, parse_noise
 from dmfx.blocks import Measurement
 from dmfx.chunking import LANES, default_chunks, noise_cost, parse_chunks, step_cost, tangent_cost
 from dmfx.dynamics import exponents
@@ -23,7 +23,7 @@ from dmfx.models.vector_attention import VectorAttention
 from dmfx.starts import FromRun, RandomTokens, align, parse_initial
 from dmfx.tasks import build_arrays
 from dmfx.validation import Problems
-from dmfx.variables import describe_dataset
+from dmfx.variables import OVERLAPS, describe_dataset
 from dmfx.vectors import simulate_vectors
 from dmfx.version import history_line, versions
 from dmfx.weights import MATRICES
@@ -82,7 +82,7 @@ def simulate(
     beta
         Inverse temperature β of the output, at least 0: a number or a 1-D array.
     gamma
-        Attention strength γ: a number or a 1-D array.
+        Attention strength γ, of vector spins the weight of the residual term: a number or a 1-D array.
     seed
         Realisations of the quenched weights. If the model's weights and position weights are given, all are equal.
     steps
@@ -122,7 +122,7 @@ def simulate(
         Number of random starts.
     variables
         Which of m_o_semantic, attention (both by default), m_o, m_v, m_q, m_k to keep. Of vector spins: which of
-        overlap (default), tokens, energy, change.
+        overlap (default), tokens, energy, change; without stored patterns the default is energy and change.
     lyapunov
         Measure Lyapunov exponents over the steps that are kept, in the same pass: True for all of them, or a number
         for the largest ones. The tangent vectors turn into place in the last 1000 steps of the transient.
@@ -225,7 +225,8 @@ def simulate(
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
-    record = parse_variables(problems, ("m_o_semantic", "attention") if variables is None else variables)
+    kept = ("m_o_semantic", "attention") if variables is None else variables
+    record = problems.names("variables", kept, OVERLAPS, some=False)
     start, added = parse_initial(problems, initial, starts, model, axes, finite)
     if carry is not None and "direction" in added:
         problems.say("initial has the dim direction, of a sweep carried both ways: select one, or carry both ways")

@@ -138,6 +138,24 @@ class Problems:
             return options[0]
         return value
 
+    def names(
+        self, argument: str, value: object, options: Iterable[str], *, of: str = "", some: bool = True
+    ) -> tuple[str, ...]:
+        """Names out of a few, in the order of these; ``of`` says what has them, ``some`` that there must be one."""
+        options = tuple(options)
+        expected = "names out of " + ", ".join(options) + of
+        try:
+            given = (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
+        except TypeError:
+            self.add(argument, expected, value, is_type=True)
+            return options[:1]
+        unknown = [name for name in given if name not in options]
+        if unknown:
+            self.say(f"{argument}: there is no {', '.join(map(repr, unknown))}; expected {expected}")
+        elif some and not given:
+            self.say(f"{argument}: there are none; expected {expected}")
+        return tuple(name for name in options if name in given)
+
 
 def real_numbers(value: object) -> np.ndarray | None:
     """The value as an array of integers or floats, or None where that would lose something."""

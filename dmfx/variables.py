@@ -88,6 +88,16 @@ VECTOR_VARIABLES = ("overlap", "tokens", "energy", "change")
 #: What is taken out of a network of vector spins, one thing at a time.
 ABLATIONS = ("none", "no_residual", "uniform_attention", "symmetric")
 
+#: Arrays that training goes on from.
+TRAINED = {
+    "last": "values after the last epoch",
+    "mean": "running mean of the gradient",
+    "square": "running mean of the squared gradient",
+}
+
+#: What γ is in a network of vector spins; in one of self-attention it is the entry of `COORDINATES`.
+RESIDUAL = Variable("weight of the residual term", symbol="γ")
+
 COORDINATES = {
     "beta": Variable("inverse temperature", symbol="β"),
     "gamma": Variable("attention strength", symbol="γ"),
@@ -149,6 +159,11 @@ VARIABLES = {
     "couplings_matrices": Variable("coupling matrices", symbol="J"),
     "couplings_left": Variable("left factors of the couplings"),
     "couplings_right": Variable("right factors of the couplings"),
+    **{
+        f"training_{what}_{name}": Variable(f"{meaning} of the couplings' {name}")
+        for what, meaning in TRAINED.items()
+        for name in ("matrices", "left", "right")
+    },
     "m_o_semantic": Variable("semantic output overlap, without the position term", symbol="m^o"),
     "m_o": Variable("output overlap", symbol="m^o"),
     "m_v": Variable("value overlap", symbol="m^v"),
@@ -316,7 +331,7 @@ def describe_dataset(ds: xr.Dataset) -> xr.Dataset:
     """
     for name in ds.variables:
         entry = VARIABLES.get(name) or COORDINATES.get(name)
-        if entry is not None:
+        if entry is not None and ds[name].attrs.get("long_name") != RESIDUAL.long_name:
             kept = {k: v for k, v in ds[name].attrs.items() if k not in ("long_name", "units", "symbol")}
             ds[name].attrs = {**kept, **entry.attrs}
     return ds

@@ -177,7 +177,7 @@ def test_selection_of_sizes():
         (["--size", "100", "--initial", "random_token"], "needs --starts N"),
         (["--size", "100", "--initial", "2", "--starts", "3"], "--starts goes with --initial random or random_token"),
         (["--size", "100", "--initial", "7"], "a pattern from 0 to 2"),
-        (["--size", "100", "--initial", "token"], "--initial token: expected random, random_token, patterns, the number"),
+        (["--size", "100", "--initial", "token"], "--initial token: expected random, random_token, patterns, the"),
         (["--size", "100", "--initial", "missing.nc"], "missing.nc"),
         (["--size", "100,1000", "--reduce", "attractor_distance"], "must have an entry size = inf"),
         (["--size", "100,1000", "--reduce", "fluctuations"], "fluctuations needs --size and --replica"),

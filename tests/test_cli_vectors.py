@@ -46,6 +46,18 @@ def test_train_says_what_it_reached(tmp_path, capsys):
     assert "--overwrite" in err
 
 
+def test_train_says_which_epoch_it_took(tmp_path, capsys):
+    made = tmp_path / "net.nc"
+    words = (*TRAINING[:4], "--epochs", "30", "--patch", "4", "--patience", "1", "--learning-rate", "2")
+    status, out, _ = run(capsys, "train", made, *words)
+    assert status == 0
+    net = dmfx.open(made).dmft.model
+    best, epochs = net.training.best_epoch, net.training.epochs
+    assert best < epochs
+    likely = float(net.history.held_out_log_likelihood.max())
+    assert f"held out {likely:.3f}, in epoch {best}, the best of {epochs}" in out
+
+
 def test_info_says_what_the_archive_holds(network, capsys):
     status, out, _ = run(capsys, "info", network)
     assert status == 0
@@ -105,6 +117,8 @@ def test_simulate_runs_the_network(network, tmp_path, capsys):
         (("train", "{new}", "--couplings", "low_rank"), "expected full, relative or low_rank:R"),
         (("train", "{new}", "--patch", "3"), "patch"),
         (("train", "{new}", "--examples", "0:10"), "batch_size"),
+        (("train", "{new}", "--examples", "0:60", "--learning-rate", "1e200"), "training diverged in epoch 1"),
+        (("train", "{new}", "--examples", "0:60", "--checkpoint", "{new}"), "--checkpoint must be another file"),
         (("task", "dreaming", "{network}", "{new}"), "invalid choice"),
         (("task", "denoising", "{network}", "{new}", "--fraction", "0.2"), "--fraction goes with masked_prediction"),
         (("task", "denoising", "{other}", "{new}"), "holds no network that dmfx train made"),

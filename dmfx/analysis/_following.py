@@ -23,10 +23,8 @@ class Following(NamedTuple):
     ----------
     threshold, absolute, window, tolerance
         As of `dmfx.recall`.
-    spacing
-        Time between steps.
     times
-        Labels of the steps.
+        Labels of the steps, and the time between them.
     labels, unknown
         Labels of the patterns, and what stands for none.
     configurations, tokens
@@ -41,7 +39,6 @@ class Following(NamedTuple):
     absolute: bool
     window: int
     tolerance: float
-    spacing: int | float
     times: Times
     labels: np.ndarray
     unknown: object
@@ -55,7 +52,7 @@ def results_of(shared: Following, steps: int) -> dict[str, Result]:
     """Dims, sizes and types of what a block returns, in its order."""
     time = shared.times.labels.dtype.type
     label = np.append(shared.labels, shared.unknown).dtype
-    life = np.result_type(np.int64, type(shared.spacing)).type
+    life = np.result_type(np.int64, type(shared.times.spacing)).type
     by_step, by_pattern = (("step",), (steps,)), (("pattern",), (shared.labels.size,))
     results = {
         "nearest": (*by_step, label),
@@ -96,7 +93,7 @@ def follow_block(shared: Following, runs: np.ndarray, *more: np.ndarray) -> tupl
     final_place = np.where(alive, np.argmax(final, axis=1), -1)
     high = (final >= shared.threshold).sum(axis=1)
     state = np.where(alive, np.array([2, 0, 1], np.int8)[np.minimum(high, 2)], 3).astype(np.int8)
-    life = length * shared.spacing
+    life = length * shared.times.spacing
     results = [
         labels[nearest],
         value,
@@ -109,7 +106,7 @@ def follow_block(shared: Following, runs: np.ndarray, *more: np.ndarray) -> tupl
         final,
         labels[final_place],
         kind,
-        period * shared.spacing,
+        period * shared.times.spacing,
         state,
     ]
     if shared.has_target:
@@ -157,17 +154,16 @@ def _follow(shared: Following, runs: np.ndarray, others: np.ndarray, out: list[n
 
 def _from_configurations(shared: Following, states: np.ndarray) -> list[np.ndarray]:
     """Compare states (runs, step, components) with configurations, a few runs at a time."""
-    from dmfx.kernels.lanes import workspace
     from dmfx.kernels.overlaps import overlaps, packed
 
     count, steps, components = states.shape
     patterns = shared.labels.size
-    work, scratch = packed(shared.configurations), workspace(4).reshape(-1)
+    work = packed(shared.configurations)
     out = _empty(count, steps, patterns)
     at_once = max(1, AT_ONCE // (steps * patterns))
     for first in range(0, count, at_once):
         part = states[first : first + at_once]
         found = np.empty((len(part), steps, patterns))
-        overlaps(part.reshape(-1, components), work, scratch, shared.tokens, found.reshape(-1, patterns))
+        overlaps(part.reshape(-1, components), work, shared.tokens, found.reshape(-1, patterns))
         _follow(shared, found, part, [each[first : first + at_once] for each in out])
     return out

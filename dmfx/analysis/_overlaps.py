@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from dmfx.analysis._labelled import trajectory
+from dmfx.analysis._labelled import spacing, trajectory
 from dmfx.validation import Problems
 
 __all__ = [
@@ -50,10 +50,11 @@ class Overlaps(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Labels of the steps, and what stands for no step among them."""
+    """Labels of the steps, what stands for no step among them, and the time from one to the next."""
 
     labels: np.ndarray
     unknown: object
+    spacing: int | float
 
 
 def default_variable(ds: object) -> object:
@@ -145,12 +146,13 @@ def _unknown(labels: np.ndarray) -> object:
 
 def _wanted(problems: Problems, patterns: object, labels: np.ndarray) -> np.ndarray | None:
     """Places of the patterns that were asked for by their labels."""
+    known = {label: place for place, label in enumerate(labels.tolist())}
     try:
         wanted = np.atleast_1d(np.asarray(patterns))
-    except (TypeError, ValueError):
-        wanted = np.empty((0, 0))
-    known = {label: place for place, label in enumerate(labels.tolist())}
-    places = [known.get(each, -1) for each in wanted.tolist()] if wanted.ndim == 1 and wanted.dtype.kind != "b" else []
+        is_list = wanted.ndim == 1 and wanted.dtype.kind != "b"
+        places = [known.get(each, -1) for each in wanted.tolist()] if is_list else []
+    except (TypeError, ValueError):  # no array, or things that cannot be labels
+        places = []
     if not places or min(places) < 0 or len(set(places)) < len(places):
         names = ", ".join(map(str, labels[:20])) + (", ..." if labels.size > 20 else "")
         problems.add(
@@ -164,14 +166,15 @@ def _wanted(problems: Problems, patterns: object, labels: np.ndarray) -> np.ndar
 
 
 def step_times(problems: Problems, array: xr.DataArray) -> Times:
-    """Labels of the steps, to be told where something happens; numbers from 0 without labels."""
+    """Labels of the steps, which must be even, to tell where something happens; numbers from 0 without labels."""
     labels = array["step"].values if "step" in array.coords else np.arange(array.sizes["step"])
     if labels.dtype.kind not in "iuf":
         problems.say(f"ds must have numbers for labels of the steps, but they have dtype {labels.dtype}")
-        labels = np.arange(labels.size)
+        return Times(np.arange(labels.size), -1, 1)
+    apart = spacing(problems, array)
     if labels.dtype.kind in "iu" and labels.min(initial=0) >= 0:
-        return Times(labels.astype(np.int64), -1)
-    return Times(labels.astype(float), np.nan)
+        return Times(labels.astype(np.int64), -1, apart)
+    return Times(labels.astype(float), np.nan, apart)
 
 
 def targets_of(problems: Problems, ds: xr.Dataset, dims: tuple) -> xr.DataArray | None:

@@ -52,7 +52,7 @@ def pick_similarities(
             return None
         flat = values.reshape(len(values), -1)
         overlap = _gram(flat[places], flat) / max(values.shape[1], 1)
-        return _with_others(problems, overlap, places, _own_labels(patterns))
+        return _with_others(problems, overlap, places, _own_labels(patterns, labels))
     return _given(problems, correlation, labels)
 
 
@@ -68,25 +68,41 @@ def _given(problems: Problems, correlation: object, labels: np.ndarray) -> Simil
     if not np.isfinite(values).all():
         problems.say(f"correlation must be {expected}, but some are not finite")
         return None
-    array = correlation if isinstance(correlation, xr.DataArray) else xr.DataArray(values)
-    array = array.rename({array.dims[0]: "pattern"}) if array.dims[0] != "pattern" else array
-    places = _places(problems, "correlation", array, labels)
+    array = _rows_first(problems, correlation if isinstance(correlation, xr.DataArray) else xr.DataArray(values))
+    places = None if array is None else _places(problems, "correlation", array, labels)
     if places is None:
         return None
+    values = array.values.astype(float)
     if values.ndim == 1:
-        return Similarities(["given"], values[None, places].astype(float), None)
-    return _with_others(problems, values[places].astype(float), places, _own_labels(array))
+        return Similarities(["given"], values[None, places], None)
+    return _with_others(problems, values[places], places, _own_labels(array, labels))
 
 
-def _own_labels(array: xr.DataArray) -> np.ndarray:
-    return array["pattern"].values if "pattern" in array.coords else np.arange(array.sizes["pattern"])
+def _rows_first(problems: Problems, array: xr.DataArray) -> xr.DataArray | None:
+    """The array with the dim ``pattern`` first, and the patterns of another dim in the same order."""
+    rows = "pattern" if "pattern" in array.dims else array.dims[0]
+    array = array.transpose(rows, ...)
+    columns = array.dims[-1]
+    if columns != rows and {rows, columns} <= set(array.coords):
+        labels = array[rows].values.tolist()
+        known = {label: place for place, label in enumerate(array[columns].values.tolist())}
+        if set(labels) != set(known) or len(known) < len(labels):
+            problems.say(f"correlation must have the same labels along {rows} and {columns}, each of them once")
+            return None
+        array = array.isel({columns: [known[label] for label in labels]})
+    return array if rows == "pattern" else array.rename({rows: "pattern"})
+
+
+def _own_labels(array: xr.DataArray, labels: np.ndarray) -> np.ndarray:
+    """Labels of the patterns of an array; without any those of the patterns that it is for, if it has as many."""
+    if "pattern" in array.coords:
+        return array["pattern"].values
+    return labels if labels.size == array.sizes["pattern"] else np.arange(array.sizes["pattern"])
 
 
 def _places(problems: Problems, name: str, array: xr.DataArray, labels: np.ndarray) -> np.ndarray | None:
     """Places of the patterns with these labels."""
-    if "pattern" not in array.coords and labels.size == array.sizes["pattern"]:
-        return np.arange(labels.size)
-    known = {label: place for place, label in enumerate(_own_labels(array).tolist())}
+    known = {label: place for place, label in enumerate(_own_labels(array, labels).tolist())}
     lost = [label for label in labels.tolist() if label not in known]
     if lost:
         problems.say(
@@ -98,11 +114,10 @@ def _places(problems: Problems, name: str, array: xr.DataArray, labels: np.ndarr
 
 def _gram(some: np.ndarray, every: np.ndarray) -> np.ndarray:
     """Products of some configurations with all of them."""
-    from dmfx.kernels.lanes import workspace
     from dmfx.kernels.overlaps import overlaps, packed
 
     out = np.empty((len(some), len(every)))
-    overlaps(np.ascontiguousarray(some), packed(every), workspace(4).reshape(-1), 1.0, out)
+    overlaps(np.ascontiguousarray(some), packed(every), 1.0, out)
     return out
 
 

@@ -13,10 +13,22 @@ from dmfx.analysis._overlaps import default_variable
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.validation import Problems
 
-__all__ = ["Groups", "Trials", "check_pool", "groups_of", "pick_trials", "sum_groups", "trial_values"]
+__all__ = [
+    "STORED",
+    "Groups",
+    "Trials",
+    "check_pool",
+    "groups_of",
+    "pick_trials",
+    "sum_groups",
+    "trial_values",
+    "where_stored",
+]
 
 #: Overlap with the pattern of its own that each run belongs to, as tasks record it.
 OWN = "target_overlap"
+#: Coordinate with the number of patterns that a network stores.
+STORED = "stored"
 
 
 class Groups(NamedTuple):
@@ -101,9 +113,8 @@ def pick_trials(problems: Problems, ds: object, variable: object, *own: str) -> 
     if array is None:
         return None
     if missing := [dim for dim in own if dim not in array.dims]:
-        problems.say(
-            f"ds must have {array.name!r} with the dim {', '.join(missing)}, but it has {', '.join(array.dims)}"
-        )
+        there = ", ".join(ds[array.name].dims)
+        problems.say(f"ds must have {array.name!r} with the dim {', '.join(missing)}, but it has {there}")
         return None
     if "initial" not in array.dims:
         array = array.expand_dims("initial")
@@ -155,7 +166,7 @@ def trial_values(problems: Problems, trials: Trials | None, when: object) -> xr.
     if trials is None:
         return None
     array = trials.array
-    if when == "end":
+    if isinstance(when, str) and when == "end":
         array = array.isel(step=[-1])
     elif not isinstance(when, str) or when != "peak":
         labels = array["step"].values
@@ -168,6 +179,24 @@ def trial_values(problems: Problems, trials: Trials | None, when: object) -> xr.
     array = whole(array, "step", "pattern")
     results = {"value": ((), (), np.float64)}
     return call_blocks(_value_block, None, array, trials.places, inner=("step", "pattern"), results=results)["value"]
+
+
+def where_stored(values: xr.DataArray, ds: xr.Dataset, trials: Trials, dim: str = STORED) -> xr.DataArray:
+    """Values of runs (..., initial) of networks that store the pattern of the start, NaN for the others.
+
+    The networks store the first patterns, as many as the coordinate ``dim`` says; without it all count.
+    """
+    numbers = trials.places if "pattern" in ds[trials.array.name].dims else _targets(ds)
+    if numbers is None or dim not in values.coords or values[dim].dtype.kind not in "iuf":
+        return values
+    return values.where(xr.DataArray(values[dim].variable > numbers.variable))
+
+
+def _targets(ds: xr.Dataset) -> xr.DataArray | None:
+    """Numbers of the patterns that starts are versions of, None where targets are no numbers."""
+    if "target" not in ds.coords or ds["target"].dtype.kind not in "iu":
+        return None
+    return xr.DataArray(np.atleast_1d(ds["target"].values), dims="initial")
 
 
 def _value_block(_: None, runs: np.ndarray, places: np.ndarray) -> tuple[np.ndarray]:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from dmfx.analysis._labelled import assemble
 from dmfx.analysis._overlaps import check_no_dims
-from dmfx.analysis._trials import Groups, check_pool, pick_trials, sum_groups, trial_values
+from dmfx.analysis._trials import Groups, check_pool, pick_trials, sum_groups, trial_values, where_stored
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.analysis.basins import wilson
 from dmfx.analysis.recall import THRESHOLD
@@ -94,10 +94,11 @@ def basin_size(
 
     Notes
     -----
-    Runs with an overlap that is not finite are no trials. The interval is that of the profile likelihood, see
-    `dmfx.dynamics.half_point.half_points`: it may have an infinite end where trials are few. It takes trials for
-    independent, as starts with noise of their own are. The pooled interval holds for these patterns: trials of
-    patterns that differ vary less than it says. How far other patterns of the same kind would be off,
+    Runs with an overlap that is not finite are no trials, and of networks with several numbers of ``stored`` patterns
+    those from patterns that a network does not store, as for `dmfx.capacity`. The interval is that of the profile
+    likelihood, see `dmfx.dynamics.half_point.half_points`: it may have an infinite end where trials are few. It takes
+    trials for independent, as starts with noise of their own are. The pooled interval holds for these patterns: trials
+    of patterns that differ vary less than it says. How far other patterns of the same kind would be off,
     ``pooled_basin_size_error`` tells.
 
     The pooled curve is that of a mixture, flatter than the curves of the patterns, and its half point is not their
@@ -131,6 +132,7 @@ def basin_size(
         check_no_dims(problems, tuple(each for each in array.dims if each not in own), ("pattern",))
     values = trial_values(problems, trials, when)
     problems.raise_any()
+    values = where_stored(values, ds, trials)
 
     inner = (dim, *pooled, "initial")
     shared = _Shared(threshold, levels, trials.groups, len(inner))

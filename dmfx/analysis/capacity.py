@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import assemble, positive
-from dmfx.analysis._trials import Groups, check_pool, pick_trials, sum_groups, trial_values
+from dmfx.analysis._trials import STORED, Groups, check_pool, pick_trials, sum_groups, trial_values, where_stored
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.analysis.basins import wilson
 from dmfx.analysis.recall import THRESHOLD
@@ -36,7 +36,7 @@ def capacity(
     ds: xr.Dataset,
     threshold: float = THRESHOLD,
     *,
-    dim: str = "stored",
+    dim: str = STORED,
     variable: str | None = None,
     when: str | int = "end",
     pool: str | Sequence[str] = ("replica",),
@@ -74,7 +74,8 @@ def capacity(
           ``recall_trials``, the number of patterns that had a trial;
         - ``capacity`` (...): where the fraction falls through one half for the first time, on straight lines between
           the numbers there are; ``capacity_low``, ``capacity_high``: where the ends of the interval do, the upper one
-          for the last time, 0 or infinite if they are below or above one half throughout;
+          for the last time; 0 if the lower end is below one half at the least number, infinite if the upper one is not
+          at the largest;
         - ``capacity_known`` (...): crossed; crossed_again, if the fraction also rises through one half; always or
           never, the fraction is at least, or below, one half at all numbers, and the capacity NaN; no_trials;
         - ``capacity_load``, ``capacity_load_low``, ``capacity_load_high``: the same over N, where it is known;
@@ -112,7 +113,7 @@ def capacity(
     if not isinstance(dim, str) or dim in ("step", "pattern", "initial"):
         expected = "the name of the dim with the numbers of stored patterns"
         problems.add("dim", expected, dim, is_type=not isinstance(dim, str))
-        dim = "stored"
+        dim = STORED
     trials = pick_trials(problems, ds, variable, dim)
     array = None if trials is None else trials.array
     pooled = check_pool(problems, array, pool, dim)
@@ -121,9 +122,7 @@ def capacity(
     values = trial_values(problems, trials, when)
     problems.raise_any()
 
-    numbers = trials.places if "pattern" in ds[array.name].dims else _targets(ds)
-    if numbers is not None:  # starts of patterns that a network does not store are no trials of it
-        values = values.where(xr.DataArray(stored, dims=dim) > numbers)
+    values = where_stored(values, ds, trials, dim)
     order = np.argsort(stored, kind="stable")
     inner = (dim, *pooled, "initial")
     shared = _Shared(threshold, stored[order], trials.groups, len(inner))
@@ -140,13 +139,6 @@ def capacity(
     for name, result in found.items():
         result.attrs = attrs | ({"size": spins} if name.startswith("capacity_load") else {})
     return assemble(ds, found)
-
-
-def _targets(ds: xr.Dataset) -> xr.DataArray | None:
-    """Numbers of the patterns that starts are versions of, None where targets are no numbers."""
-    if "target" not in ds.coords or ds["target"].dtype.kind not in "iu":
-        return None
-    return xr.DataArray(np.atleast_1d(ds["target"].values), dims="initial")
 
 
 def _stored(problems: Problems, array: xr.DataArray | None, dim: str) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from dmfx.analysis._overlaps import check_no_dims, pick_overlaps
+from dmfx.analysis._overlaps import check_no_dims, pick_overlaps, step_times
 from dmfx.analysis._similarity import Similarities, pick_similarities
-from dmfx.analysis._trials import Groups, check_pool, pick_trials, sum_groups
+from dmfx.analysis._trials import Groups, Trials, check_pool, pick_trials, sum_groups, where_stored
 from dmfx.analysis._whole import assemble_lazily, call_blocks, whole
 from dmfx.analysis.recall import THRESHOLD, recall
 from dmfx.dynamics.association import pearson, spearman
@@ -106,6 +106,9 @@ def interference(
 
     Lifetimes of runs that end above the threshold are lower bounds, and count as they are.
 
+    Of networks with several numbers of ``stored`` patterns, runs from patterns that a network does not store are no
+    trials of it. The others that a pattern is compared with are all that ds has: select a network and its patterns.
+
     References
     ----------
     .. [1] Fisher, Metron 1, 3 (1921).
@@ -129,7 +132,8 @@ def interference(
     threshold = problems.real("threshold", threshold)
     bins = problems.count("bins", bins, maximum=10**6)
     window = None if window is None else problems.count("window", window)
-    runs, groups, name = _runs(problems, ds, variable)
+    runs, trials, name = _runs(problems, ds, variable)
+    groups = None if trials is None else trials.groups
     array = None if runs is None else runs[name]
     pooled = check_pool(problems, array, pool)
     labels = None
@@ -137,6 +141,7 @@ def interference(
         labels = array["pattern"].values if groups is None else groups.labels
         inner = ("step", "pattern", "initial", *pooled)
         check_no_dims(problems, tuple(dim for dim in array.dims if dim not in inner), ("measure", "similarity", "bin"))
+        step_times(problems, array)
         if window is not None and window > array.sizes["step"]:
             problems.say(f"window must be at most the number of steps, {array.sizes['step']}, not {window}")
     similarities = pick_similarities(problems, ds, correlation, labels)
@@ -147,6 +152,8 @@ def interference(
     if groups is None and "initial" not in measured[0].dims:
         measured = [each.expand_dims("initial") for each in measured]
     inner = (*pooled, "initial") if groups is not None else (*pooled, "initial", "pattern")
+    if trials is not None:
+        measured[0] = where_stored(measured[0], ds, trials)
     measured = [whole(each, *inner).transpose(..., *inner) for each in measured]
     shared = _Shared(threshold, bins, groups, len(inner), similarities.values)
     results = _results(similarities, labels.size, bins)
@@ -155,12 +162,12 @@ def interference(
     return assemble_lazily(ds, _labelled(parts, similarities, labels, attrs))
 
 
-def _runs(problems: Problems, ds: object, variable: object) -> tuple[xr.Dataset | None, Groups | None, object]:
+def _runs(problems: Problems, ds: object, variable: object) -> tuple[xr.Dataset | None, Trials | None, object]:
     """Runs for `dmfx.recall`, with targets if there are any; which of them belong together; the variable."""
     direct = isinstance(ds, xr.Dataset) and (
         "target" in ds.coords
         or (variable is None and "target_overlap" in ds)
-        or (variable in ds.data_vars and "pattern" not in ds[variable].dims)
+        or (isinstance(variable, str) and variable in ds.data_vars and "pattern" not in ds[variable].dims)
     )
     if not direct:
         overlaps = pick_overlaps(problems, ds, variable, None)
@@ -172,7 +179,7 @@ def _runs(problems: Problems, ds: object, variable: object) -> tuple[xr.Dataset 
     places = np.broadcast_to(trials.places, array.sizes["initial"])
     places = np.where(np.isin(np.arange(places.size), trials.groups.order), places, -1)
     array = array.assign_coords(pattern=np.arange(array.sizes["pattern"]), target=("initial", places))
-    return array.to_dataset(), trials.groups, array.name
+    return array.to_dataset(), trials, array.name
 
 
 def _results(similarities: Similarities, patterns: int, bins: int) -> dict:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._following import Following, follow_block, results_of
-from dmfx.analysis._labelled import assemble, spacing
+from dmfx.analysis._labelled import assemble
 from dmfx.analysis._overlaps import (
     Overlaps,
     check_no_dims,
@@ -153,7 +153,6 @@ def recall(
         targets = None  # they are labels of other patterns
     states = _states(problems, ds, array, sweep)
     times = step_times(problems, array)
-    apart = spacing(problems, array) if array["step"].dtype.kind in "iuf" else 1
     problems.raise_any()
 
     shared = Following(
@@ -161,7 +160,6 @@ def recall(
         bool(absolute),
         window,
         tolerance,
-        apart,
         times,
         overlaps.labels,
         overlaps.unknown,

@@ -13,7 +13,7 @@ from dmfx.version import dmfx_version
 __all__ = ["main"]
 
 #: What users can cause and mend: one line, no traceback.
-USER_ERRORS = (ValueError, TypeError, OSError, OverflowError, MemoryError)
+USER_ERRORS = (ValueError, TypeError, OSError, OverflowError, FloatingPointError, MemoryError)
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from typing import Any
 
@@ -61,6 +62,8 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     check_target(options.output, options.overwrite)
+    if options.checkpoint is not None and os.path.realpath(options.checkpoint) == os.path.realpath(options.output):
+        raise ValueError(f"--checkpoint must be another file than {options.output}, the archive to write")
     images = parse_data(options, options.examples)
     encoder = Patches.of(images, options.patch, options.constant)
     started = time.perf_counter()
@@ -80,11 +83,13 @@ def _run(options: argparse.Namespace) -> None:
     )
     ds = net.to_dataset().assign_attrs({ENCODER: json.dumps(encoder.spec())})
     path = archive.save(ds, options.output, overwrite=options.overwrite)
-    last = net.history.isel(epoch=-1)
-    held_out = "" if options.held_out is None else f", held out {float(last['held_out_log_likelihood']):.3f}"
+    epochs, best = net.training.epochs, net.training.best_epoch
+    row = net.history.sel(epoch=best or epochs)
+    held_out = "" if options.held_out is None else f", held out {float(row['held_out_log_likelihood']):.3f}"
+    when = f"after {epochs} epochs" if best is None else f"in epoch {best}, the best of {epochs}"
     print(f"{path}: {net.n_tokens} tokens in {net.n_components} components, {net.couplings.n_parameters} parameters")
     print(
-        f"log-likelihood per token {float(last['log_likelihood']):.3f}{held_out}, after {int(last['epoch'])} epochs, "
+        f"log-likelihood per token {float(row['log_likelihood']):.3f}{held_out}, {when}, "
         f"{time.perf_counter() - started:.1f} s"
     )
 

@@ -154,8 +154,17 @@ class Couplings:
         return every
 
     def symmetrised(self) -> Couplings:
-        """The symmetric part, (J_ij + J_jiᵀ)/2; low rank doubles its rank."""
+        """The symmetric part, (J_ij + J_jiᵀ)/2; low rank doubles its rank.
+
+        Raises
+        ------
+        ValueError
+            If they are random, or memory does not hold it.
+        """
         self._check_given("symmetrised")
+        problems = Problems("couplings.symmetrised")
+        check_memory(problems, "the symmetric part", 2.0 * self.nbytes, "take factored couplings")
+        problems.raise_any()
         if self.kind == "low_rank":
             left, right = self.parameters["left"], self.parameters["right"]
             both = np.concatenate([left, right], axis=-1) / 2, np.concatenate([right, left], axis=-1)

@@ -14,6 +14,9 @@ from dmfx.weights.streams import WEIGHT_STREAM, generator
 
 __all__ = ["draw", "random"]
 
+#: Arrays of the size of the couplings while they are drawn: the numbers, their mixture, and what is added to it.
+COPIES = 3
+
 
 def random(
     n_tokens: int,
@@ -55,7 +58,7 @@ def random(
     symmetry = problems.real("symmetry", symmetry, minimum=-1, maximum=1)
     if kind == "low_rank" and symmetry != 0:
         problems.say("symmetry must be 0 with kind='low_rank'; low_rank(left, left) is symmetric")
-    parse_form(problems, n_tokens, n_components, kind, rank, grid)
+    parse_form(problems, n_tokens, n_components, kind, rank, grid, copies=COPIES)
     grid = parse_grid(problems, grid, n_tokens) if kind == "relative" else None
     law = {"form": kind, "scale": scale, "symmetry": symmetry, "rank": None if rank is None else int(rank)}
     return Couplings("random", int(n_tokens), int(n_components), {}, grid, law)
@@ -79,4 +82,4 @@ def draw(couplings: Couplings, seed: int) -> Couplings:
         mixed[np.arange(n), np.arange(n)] = 0.0
     else:
         mixed[len(mixed) // 2] = 0.0
-    return drawn.replace(matrices=mixed)
+    return Couplings(law["form"], n, d, {"matrices": mixed}, couplings.grid)

@@ -45,7 +45,8 @@ def hebbian(patterns: object, scale: float = 1.0, kind: str = "full") -> Couplin
     kind = problems.choice("kind", kind, [form for form in FORMS if form != "relative"])
     problems.raise_any()
     n_patterns, n, d = patterns.shape
-    parse_form(problems, n, d, kind, n_patterns if kind == "low_rank" else None, None)
+    rank, copies = (n_patterns, 1) if kind == "low_rank" else (None, 2)  # the product, and with its axes in order
+    parse_form(problems, n, d, kind, rank, None, copies)
     if kind == "low_rank":
         right = patterns.transpose(1, 2, 0).copy()
         return Couplings(kind, n, d, {"left": scale * right, "right": right})

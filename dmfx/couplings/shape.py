@@ -19,9 +19,18 @@ MOST_TOKENS, MOST_COMPONENTS, MOST_RANK = 10**6, 10**5, 10**6
 
 
 def parse_form(
-    problems: Problems, n_tokens: object, n_components: object, kind: object, rank: object, grid: object
+    problems: Problems,
+    n_tokens: object,
+    n_components: object,
+    kind: object,
+    rank: object,
+    grid: object,
+    copies: int = 1,
 ) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays of couplings of a form that fits into memory, after raising what is wrong with it."""
+    """Shapes of the arrays of couplings of a form that fits into memory, after raising what is wrong with it.
+
+    ``copies`` is how many arrays of that size there are while the couplings are made.
+    """
     kind = problems.choice("kind", kind, FORMS)
     n_tokens = problems.count("n_tokens", n_tokens, minimum=2, maximum=MOST_TOKENS)
     n_components = problems.count("n_components", n_components, minimum=2, maximum=MOST_COMPONENTS)
@@ -38,7 +47,8 @@ def parse_form(
     check_memory(
         problems,
         f"{kind} couplings of {n_tokens} tokens in {n_components} components",
-        8.0 * sum(math.prod(shape) for shape in shapes.values()) + (offset_bytes(grid) if kind == "relative" else 0),
+        8.0 * copies * sum(math.prod(shape) for shape in shapes.values())
+        + (offset_bytes(grid) if kind == "relative" else 0),
         "kind='relative' with the grid of the tokens, or kind='low_rank' with a rank, need less"
         if kind == "full"
         else "take fewer tokens or components" + (" or a smaller rank" if kind == "low_rank" else ""),

@@ -9,6 +9,7 @@ import numpy as np
 from dask.base import normalize_token
 
 from dmfx.experiments._axes import setting
+from dmfx.experiments._networks import Networks
 from dmfx.tokens.noise import noise_of
 from dmfx.tokens.sphere import project
 from dmfx.vectors.blocks import Held
@@ -73,10 +74,15 @@ class Likeness:
         return normalize_token(("Likeness", self.tokens))
 
 
-def stored_labels(tokens: np.ndarray, patterns: np.ndarray) -> np.ndarray | None:
-    """Labels of the stored patterns that configurations are, -1 for none; None if none of them is stored."""
+def stored_labels(tokens: np.ndarray, networks: Networks) -> np.ndarray | None:
+    """Labels of the stored patterns that configurations are, -1 for none.
+
+    None if none of them is stored, or if labels mean one pattern for one network and another for the next.
+    """
+    if networks.odd_one is not None:
+        return None
     known: dict[bytes, int] = {}
-    for label, pattern in enumerate(patterns):
+    for label, pattern in enumerate(networks.patterns):
         known.setdefault(pattern.tobytes(), label)
     labels = np.array([known.get(each.tobytes(), -1) for each in tokens])
     return labels if (labels >= 0).any() else None

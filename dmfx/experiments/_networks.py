@@ -81,16 +81,22 @@ class Networks(NamedTuple):
         """Descriptions of the networks of a mapping, without arrays."""
         return json.dumps({str(stored): net.spec() for stored, net in self.by_stored.items()}, ensure_ascii=False)
 
-    def check_nested(self, problems: Problems) -> None:
-        """Record it if labels of patterns would mean one thing for one network and another for the next."""
+    @property
+    def odd_one(self) -> int | None:
+        """The first network whose labels of patterns mean others than those of the largest, None if there is none."""
         for stored, net in self.by_stored.items():
             known = net.patterns
             if known is not None and not np.array_equal(known, self.patterns[: len(known)]):
-                problems.say(
-                    f"model: the patterns of the network {stored} must be the first ones of those of the network "
-                    f"{max(self.by_stored)}, which overlaps are measured with; net.with_patterns(...) changes them"
-                )
-                return
+                return stored
+        return None
+
+    def check_nested(self, problems: Problems) -> None:
+        """Record it if labels of patterns would mean one thing for one network and another for the next."""
+        if (odd := self.odd_one) is not None:
+            problems.say(
+                f"model: the patterns of the network {odd} must be the first ones of those of the network "
+                f"{max(self.by_stored)}, which overlaps are measured with; net.with_patterns(...) changes them"
+            )
 
 
 def parse_networks(problems: Problems, model: object) -> Networks:

@@ -30,20 +30,11 @@ def parse_kept(
     """The variables to keep, in the order of ``options``; ``missing`` says why some cannot be."""
     if networks.patterns.size == 0:
         missing["overlap"] = "needs stored patterns; model.with_patterns(...) gives the network some"
-    expected = "names out of " + ", ".join(options)
-    try:
-        names = (variables,) if isinstance(variables, str) else tuple(dict.fromkeys(variables))
-    except TypeError:
-        problems.add("variables", expected, variables, is_type=True)
-        return options[:1]
-    unknown = [name for name in names if name not in options]
-    if unknown or not names:
-        shown = ", ".join(map(repr, unknown)) or "nothing in it"
-        problems.say(f"variables: there is no {shown}; expected {expected}")
+    names = problems.names("variables", variables, options)
     for name in names:
         if name in missing:
             problems.say(f"variables: {name} {missing[name]}")
-    return tuple(name for name in options if name in names)
+    return names
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def denoising(
     steps
         Steps of the network.
     variables
-        Which of target_overlap, overlap (with every stored pattern), tokens, energy, change to keep.
+        Which of target_overlap, overlap (with every stored pattern), tokens, energy, change to keep. For overlap the
+        networks of a mapping must have the first patterns of the one that stores the most.
     chunks
         Chunk sizes as of `dmfx.simulate`. They never change a result.
 
@@ -67,7 +68,7 @@ def denoising(
         number of the example: ``target_overlap`` (..., step), the overlap (1/N) Σ_i x_i(t)·ξ_i with the clean example;
         ``final_tokens`` (..., token, component); ``status`` (...); and the network, for ``ds.dmft.model``. Step 0 is
         the start. The coordinate ``target`` has the label of the stored pattern that an example is, -1 for none; it is
-        left out if no example is stored.
+        left out if no example is stored, and for networks that have not the same first patterns.
 
     Raises
     ------
@@ -107,10 +108,12 @@ def denoising(
     axes = parse_axes(problems, networks, examples, beta, gamma, seed, noise=noise, replica=replica)
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     record = parse_kept(problems, variables, OPTIONS, networks)
+    if "overlap" in record:
+        networks.check_nested(problems)
     if clean is None:
         problems.raise_any()
     start = Corrupted(clean, np.arange(examples), axes.fixed)
-    target = stored_labels(clean, networks.patterns)
+    target = stored_labels(clean, networks)
     task = Task(networks, axes, 0, steps, record, start, Likeness(clean), target)
     block_sizes = task.chunks(problems, chunks)
     problems.raise_any()

@@ -184,7 +184,7 @@ def _examples(problems: Problems, networks: Networks, tokens: object, starts: ob
     given = check_tokens(problems, "tokens", tokens, net.n_tokens, net.n_components)
     if given is None:
         return fallback
-    return _Examples(given, np.arange(len(given)), stored_labels(given, patterns), "given configurations")
+    return _Examples(given, np.arange(len(given)), stored_labels(given, networks), "given configurations")
 
 
 def _settings(problems: Problems, examples: _Examples, noise: object, replica: object) -> dict[str, object]:

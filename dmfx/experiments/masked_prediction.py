@@ -73,7 +73,7 @@ def masked_prediction(
         Steps of the network.
     variables
         Which of hidden_overlap, hidden_error, overlap (of all tokens with every stored pattern), tokens, energy, change
-        to keep.
+        to keep. For overlap the networks of a mapping must have the first patterns of the one that stores the most.
     chunks
         Chunk sizes as of `dmfx.simulate`. They never change a result.
 
@@ -85,7 +85,8 @@ def masked_prediction(
         (..., step), their mean squared distance |x_i - ξ_i|² = 2 - 2 x_i·ξ_i; ``hidden`` ([fraction], [replica],
         initial, token), 1 where a token is hidden; ``final_tokens`` (..., token, component); ``status`` (...); and the
         network, for ``ds.dmft.model``. Step 0 is the start. The coordinate ``target`` has the label of the stored
-        pattern that an example is, -1 for none; it is left out if no example is stored.
+        pattern that an example is, -1 for none; it is left out if no example is stored, and for networks that have not
+        the same first patterns.
 
     Raises
     ------
@@ -129,6 +130,8 @@ def masked_prediction(
     axes = parse_axes(problems, networks, n, beta, gamma, seed, fraction=fraction, replica=replica)
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     kept = parse_kept(problems, variables, OPTIONS, networks)
+    if "overlap" in kept:
+        networks.check_nested(problems)
     masks = Masks(net.n_tokens, _grid(problems, hidden, grid, net.n_tokens))
     means = _means(problems, networks) if problems.choice("fill", fill, ("random", "mean")) == "mean" else None
     if examples is None:
@@ -136,7 +139,7 @@ def masked_prediction(
     masked = Masked(examples, masks, means, axes.fixed)
     own = [name for name in kept if name not in OPTIONS[:2]]
     record = (*OPTIONS[:1], *own) if len(own) < len(kept) else tuple(own)
-    target = stored_labels(examples, networks.patterns)
+    target = stored_labels(examples, networks)
     task = Task(networks, axes, 0, steps, record, masked, masked, target)
     block_sizes = task.chunks(problems, chunks)
     problems.raise_any()

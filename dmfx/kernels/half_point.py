@@ -149,12 +149,11 @@ def _best(x, hits, trials):
     null = success * math.log(mean) + (total - success) * math.log1p(-mean)
     if last <= first:
         theta = math.atan2(1.0, 0.5 * (last + first))
-        least = 0.0
-        for k in range(x.size):
-            if 0 < hits[k] < trials[k]:
-                p = hits[k] / trials[k]
-                least = hits[k] * math.log(p) + (trials[k] - hits[k]) * math.log1p(-p)
-        return SEPARATED, theta, np.inf, least
+        if last < first:
+            return SEPARATED, theta, np.inf, 0.0
+        successes, failures = hits[x == first].sum(), (trials - hits)[x == first].sum()  # a level may be there twice
+        p = successes / (successes + failures)
+        return SEPARATED, theta, np.inf, successes * math.log(p) + failures * math.log1p(-p)
     if ((hits - trials * mean) * x).sum() >= 0:
         return NO_FALL, 0.0 if mean >= 0.5 else math.pi, np.nan, null
     a, b = _fit(x, hits, trials, math.log(mean / (1 - mean)))

@@ -90,8 +90,10 @@ class VectorAttention:
 
     def _set(self, couplings: Couplings, patterns: np.ndarray | None, training: Training | None) -> None:
         if patterns is not None:
-            patterns = (patterns.copy() if patterns.flags.writeable else patterns).view()
-            patterns.flags.writeable = False
+            if _may_change(patterns):
+                patterns = patterns.copy()
+                patterns.flags.writeable = False
+            patterns = patterns.view()
         for name, value in (("couplings", couplings), ("patterns", patterns), ("training", training)):
             object.__setattr__(self, name, value)
 
@@ -371,8 +373,18 @@ class VectorAttention:
         return _rebuild, (self.couplings, self.patterns, self.training)
 
     def __repr__(self) -> str:
-        trained = "" if self.training is None else f", trained for {self.training.epochs} epochs"
+        epochs = None if self.training is None else self.training.epochs
+        trained = "" if epochs is None else f", trained for {epochs} epoch{'s' * (epochs != 1)}"
         return f"VectorAttention({self.couplings!r}, n_patterns={self.n_patterns}{trained})"
+
+
+def _may_change(array: object) -> bool:
+    """Whether somebody can write to the memory of an array, through itself or what it is a view of."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return True
+        array = array.base
+    return array is not None
 
 
 def _rebuild(couplings: Couplings, patterns: np.ndarray | None, training: Training | None) -> VectorAttention:

@@ -18,6 +18,8 @@ __all__ = [
     "flag_names",
     "fold",
     "kind_name",
+    "log_ticks",
+    "number_text",
     "overlap_label",
     "overlap_symbol",
     "panel_title",
@@ -34,6 +36,8 @@ POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 #: Pixels that a letter of a label takes on average.
 LETTER = 8.5
+#: Part of a logarithmic axis that is at least between the texts of two ticks.
+LOG_APART = 0.09
 
 
 def _attrs(ds: xr.Dataset, name: str) -> dict[str, str]:
@@ -140,7 +144,8 @@ def panel_title(point: xr.DataArray | xr.Dataset, dims: list[str]) -> str:
     >>> [panel_title(xr.Dataset(coords={"size": size}), ["size"]) for size in (500.0, 990_000.0, 1e9, np.inf)]
     ['N = 500', 'N = 990,000', 'N = 10⁹', 'N = ∞']
     """
-    return ", ".join(f"{coordinate_symbol(point, dim)} = {_number(point[dim].item())}" for dim in dims)
+    texts = [kind_name(point[dim].item()) if dim == "ablation" else number_text(point[dim].item()) for dim in dims]
+    return ", ".join(f"{coordinate_symbol(point, dim)} = {text}" for dim, text in zip(dims, texts, strict=True))
 
 
 def coordinate_symbol(point: xr.DataArray | xr.Dataset, dim: str) -> str:
@@ -149,7 +154,29 @@ def coordinate_symbol(point: xr.DataArray | xr.Dataset, dim: str) -> str:
     return (point[dim].attrs.get("symbol") if dim in point.coords else "") or known or dim
 
 
-def _number(value: object) -> str:
+def log_ticks(values: np.ndarray) -> list[tuple[float, str]]:
+    """Ticks of a logarithmic axis at some of the values above 0 that are sorted, so that their texts have room.
+
+    Examples
+    --------
+    >>> [text for _, text in log_ticks(np.array([10, 20, 50, 100, 105, 1000]))]
+    ['10', '20', '50', '105', '1000']
+    """
+    kept: list[float] = []
+    for value in values[::-1].tolist():  # the last has one
+        if not kept or math.log(kept[-1] / value) > LOG_APART * math.log(values[-1] / values[0]):
+            kept.append(value)
+    return [(value, f"{value:g}") for value in kept[::-1]]
+
+
+def number_text(value: object) -> str:
+    """A label of a dim as it is read.
+
+    Examples
+    --------
+    >>> [number_text(value) for value in (0.30000000000000004, 2.0, 7, np.inf, "a")]
+    ['0.3', '2', '7', '∞', 'a']
+    """
     if not isinstance(value, (float, np.floating)):
         return str(value)
     if np.isinf(value):

@@ -10,14 +10,17 @@ import xarray as xr
 from dmfx.dynamics.residence import survival
 from dmfx.plot import _style
 from dmfx.plot._colours import DARK, NOTHING, OTHERS, UNKNOWN, blend
+from dmfx.plot._labels import number_text
 from dmfx.plot._shading import Range, extent, image
 
-__all__ = ["lifetimes_frame", "nearest_frame", "overlaps_frame"]
+__all__ = ["lifetimes_frame", "nearest_frame", "overlaps_frame", "row_ticks"]
 
 GUIDE = "#505050"
 #: Part of white in the colour of a pattern that is nearest, but not near.
 PALE = 0.72
 OVERLAP = "overlaps"
+#: Rows of a raster that have a label.
+MOST_TICKS = 10
 
 
 def overlaps_frame(part: xr.Dataset, threshold: float, colours: dict[object, str]) -> Any:
@@ -78,6 +81,16 @@ def nearest_frame(part: xr.Dataset, threshold: float, colours: dict[object, str]
     if not known.all():
         keys.append(_style.entry("diverged", UNKNOWN, ["step", dim]))
     return hv.Overlay([_style.raster(picture, palette, limits), *keys]), y_range
+
+
+def row_ticks(part: xr.Dataset) -> list[tuple[float, str]]:
+    """Places of the rows (run, step) of a raster and their labels, of some if they are many."""
+    dim = part["nearest"].dims[0]
+    places = _rows(part, dim)
+    labels = part[dim].values.tolist() if dim in part.coords else range(places.size)
+    even = (digit * 10**power for power in range(9) for digit in (1, 2, 5))
+    between = next(each for each in even if each * MOST_TICKS >= places.size)
+    return [(place, number_text(label)) for place, label in list(zip(places.tolist(), labels, strict=True))[::between]]
 
 
 def _rows(part: xr.Dataset, dim: str) -> np.ndarray:

@@ -206,11 +206,13 @@ def picture(
             "axes.titlepad": 6 + 0.72 * ROW * (rows - 1),
             "axes.formatter.limits": (-3, 5),  # longer numbers would push the label out of the picture
         },
-        "hooks": [_put_power_aside],
+        "hooks": [_put_power_aside, _no_ticks_between],
     }
     if labels:
         common["legend_limit"] = len(overlay)  # HoloViews leaves out the legend of more elements than this
-    return both(overlay.relabel(title), bokeh, matplotlib, title="{label}", show_frame=True, **common)
+    # Without a label of its own an overlay of one element has that element's, which stands in the legend.
+    title_text = "{label}" if title else ""
+    return both(overlay.relabel(title), bokeh, matplotlib, title=title_text, show_frame=True, **common)
 
 
 def _blank(rows: int) -> dict[str, object]:
@@ -225,6 +227,15 @@ def _put_power_aside(plot: Any, _element: Any) -> None:
     axis = plot.handles.get("axis")
     if axis is not None:
         axis.yaxis.get_offset_text().set_horizontalalignment("right")
+
+
+def _no_ticks_between(plot: Any, _element: Any) -> None:
+    """Leave out the ticks of a logarithmic axis between those that were chosen, whose texts are in the way."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    axis = plot.handles.get("axis")
+    if axis is not None and isinstance(axis.xaxis.get_major_locator(), FixedLocator):
+        axis.xaxis.set_minor_locator(NullLocator())
 
 
 def legend(overlay: Any) -> list[str]:

@@ -13,7 +13,7 @@ from dmfx.plot import _style
 from dmfx.plot._colours import DARK
 from dmfx.plot._fractions import FRACTION, RANGE, Curve, fraction_frame
 from dmfx.plot._inputs import analysed, dataset, has_dims, panels, pixels, sweep
-from dmfx.plot._labels import axis_label
+from dmfx.plot._labels import axis_label, log_ticks
 from dmfx.plot._layout import arrange
 from dmfx.plot._shading import around
 
@@ -92,6 +92,7 @@ def capacity(
         line = _line(at, value, wide)
         overlay = fraction_frame([Curve("", DARK, at, value, low, high, line, half)], x, x_range)
         style = {"xlabel": axis_label(result, x), "ylabel": FRACTION, "xlim": x_range, "ylim": RANGE, "logx": wide}
+        style |= {"xticks": log_ticks(at)} if wide else {}
         frames.append(_style.picture(overlay, width, height, title, **style))
     return arrange(frames, columns)
 

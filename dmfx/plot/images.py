@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -251,7 +252,7 @@ def _table(
 def _folded(title: str) -> str:
     """A title in lines that fit left of the images."""
     lines = title.replace(", ", ",\n").split("\n")
-    return "\n".join(line if len(line) <= LETTERS_LEFT else line.replace(" = ", " =\n") for line in lines)
+    return "\n".join("\n".join(textwrap.wrap(line, LETTERS_LEFT)) for line in lines)
 
 
 def _no_lines(plot: Any, _element: Any) -> None:

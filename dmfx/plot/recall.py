@@ -15,7 +15,7 @@ from dmfx.plot._colours import COLOURS
 from dmfx.plot._inputs import analysed, dataset, has_dims, panels, pixels, sweep
 from dmfx.plot._labels import axis_label, fold
 from dmfx.plot._layout import arrange
-from dmfx.plot._memories import lifetimes_frame, nearest_frame, overlaps_frame
+from dmfx.plot._memories import lifetimes_frame, nearest_frame, overlaps_frame, row_ticks
 from dmfx.plot._shading import around, extent
 
 __all__ = ["recall"]
@@ -165,9 +165,7 @@ def _nearest(problems: Any, result: xr.Dataset, y: str | None, most: int, size: 
         part = part.transpose(rows[0] if rows else "run", "step")
         overlay, y_range = nearest_frame(part, threshold, colours, x_range)
         style = {"xlabel": "time t (steps)", "ylabel": axis_label(result, y) if y else "run", "ylim": y_range}
-        if part.sizes[part["nearest"].dims[0]] == 1:
-            style["yticks"] = [0]
-        frames.append((overlay, title, style | {"xlim": x_range}))
+        frames.append((overlay, title, style | {"xlim": x_range, "yticks": row_ticks(part)}))
     return _framed(frames, size)
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from dmfx.plot import _style
 from dmfx.plot._colours import COLOURS, sequence
 from dmfx.plot._inputs import axis, dataset, held, panels, pixels, sweep
-from dmfx.plot._labels import axis_label, fold, kind_name, panel_title
+from dmfx.plot._labels import axis_label, fold, kind_name, log_ticks, panel_title
 from dmfx.plot._layout import arrange
 from dmfx.plot._shading import Range, around
 from dmfx.validation import Problems
@@ -226,7 +226,7 @@ def _framed(
                 ylabel=fold(axis_label(ds, variable), inner[1]),
                 xlim=(along[0] / 1.15, along[-1] * 1.15) if log else around(along.astype(float), 0.02),
                 ylim=y_range,
-                **({"logx": True} if log else {}),
+                **({"logx": True, "xticks": log_ticks(along)} if log else {}),
             )
         )
     return pictures

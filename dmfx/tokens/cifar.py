@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmfx.tokens.files import damaged, read_at_most, unpacking
+from dmfx.tokens.files import PIECE, damaged, open_maybe_gzip, read_at_most, unpacking
 
 __all__ = ["ARCHIVE", "FILES", "INNER_FOLDER", "read_archive", "read_batch"]
 
@@ -44,13 +44,15 @@ def read_archive(path: Path, names: Sequence[str]) -> tuple[list[tuple[np.ndarra
         If the archive is damaged, or one of the batches.
     """
     found = {}
-    with unpacking(path), tarfile.open(path, "r:*") as archive:
+    with unpacking(path), open_maybe_gzip(path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
         for member in archive:
             name = member.name.rsplit("/", 1)[-1]
             if member.isfile() and name in names:
                 found[name] = _parse(
                     f"{path}, {name}", read_at_most(archive.extractfile(member), MOST_RECORDS * RECORD + 1)
                 )
+        while file.read(PIECE):  # to the end, where the checksum is
+            pass
     return [found[name] for name in names if name in found], [name for name in names if name not in found]
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["DataFileError", "damaged", "find_first", "open_maybe_gzip", "read_at_most", "unpacking"]
+__all__ = ["PIECE", "DataFileError", "damaged", "find_first", "open_maybe_gzip", "read_at_most", "unpacking"]
 
 #: Bytes read at once: a length that a damaged file claims is never allocated.
 PIECE = 2**24

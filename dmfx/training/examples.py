@@ -88,7 +88,7 @@ def parse_examples(
         parsed = check_tokens(problems, argument, tokens, n_tokens, n_components)
         return None if parsed is None else Examples(parsed)
     array = real_numbers(tokens)
-    expected = f"with a vocabulary, whole numbers of shape (n, {n_tokens}), or ({n_tokens},) for one example"
+    expected = f"whole numbers of shape (n, {n_tokens}), or ({n_tokens},) for one example, as there is a vocabulary"
     if array is None or array.ndim not in (1, 2) or array.shape[-1] != n_tokens or array.size == 0:
         problems.add(argument, expected, tokens, is_type=array is None)
         return None

@@ -79,7 +79,7 @@ def fit(
         problems.say("resume needs a network that fit has trained; this one was not, or its couplings were replaced")
     path = check_checkpoint(problems, checkpoint)
     problems.raise_any()
-    check_needs(problems, couplings, examples, given, workers, store_patterns)
+    check_needs(problems, couplings, examples, given, workers, store_patterns, path is not None)
     problems.raise_any()
 
     start = net.training.settings.start if resume else couplings.digest

@@ -28,15 +28,17 @@ def check_needs(
     settings: dict[str, object],
     workers: int,
     store_patterns: bool,
+    keeps: bool,
 ) -> None:
-    """Record a problem if memory does not hold a training."""
-    # What is trained, each moment, the best so far, and what is added up for symmetry and the penalty.
-    copies = 1 + len(OPTIMISERS[settings["optimiser"]].moments) + (settings["patience"] is not None)
-    copies += 2 * settings["symmetric"] + (settings["l2"] > 0)
+    """Record a problem if memory does not hold a training; ``keeps`` says whether it has a checkpoint."""
+    # What is trained, each moment, the best so far, and the couplings that come of it.
+    state = 1 + len(OPTIMISERS[settings["optimiser"]].moments) + (settings["patience"] is not None)
+    # The checkpoint that it goes on from, and what is added up for symmetry and the penalty.
+    copies = state + 1 + keeps * state + 2 * settings["symmetric"] + (settings["l2"] > 0)
     size = couplings.nbytes * (2 if settings["symmetric"] and couplings.kind == "low_rank" else 1)
     n_vectors = 0 if examples.vocabulary is None else len(examples.vocabulary)
     needed = copies * size + n_bytes(couplings, settings["batch_size"], n_vectors, workers)
-    if store_patterns and n_vectors:
-        needed += 8.0 * examples.tokens.size * couplings.n_components
+    if store_patterns:
+        needed += 8.0 * examples.tokens.size * (2 * couplings.n_components if n_vectors else 1)
     remedy = "take smaller batches or fewer workers, or couplings that are relative or of low rank"
     check_memory(problems, "training, with its gradient and what the optimiser keeps,", needed, remedy)

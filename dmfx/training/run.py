@@ -33,7 +33,7 @@ def begin(net: VectorAttention, settings: Settings) -> VectorAttention:
     couplings = start_symmetric(net.couplings) if settings.symmetric else net.couplings
     shapes = {name: array.shape for name, array in couplings.parameters.items()}
     moments = {
-        moment: {name: np.zeros(shape) for name, shape in shapes.items()}
+        moment: {name: np.broadcast_to(0.0, shape) for name, shape in shapes.items()}  # takes no memory yet
         for moment in OPTIMISERS[settings.optimiser].moments
     }
     return net.trained(couplings, Training(settings, couplings.kind, 0, None, False, {}, moments, _history([])))
@@ -94,6 +94,7 @@ class Run:
             not math.isfinite(total)
             or math.isinf(squares)
             or (self.held_out is not None and not math.isfinite(held_out))
+            or not all(np.isfinite(array).all() for array in self.arrays.values())
         ):
             raise FloatingPointError(
                 f"fit: training diverged in epoch {number}: take a smaller learning_rate than {rate:g}"

@@ -78,7 +78,7 @@ class Training:
         Raises
         ------
         ValueError
-            If a variable is missing.
+            If a variable or a part of the history is missing.
         """
         if NOTES not in ds:
             raise ValueError(f"the Dataset lacks the variable {NOTES!r}, the state of the training of its network")
@@ -90,6 +90,12 @@ class Training:
                 raise ValueError(f"the Dataset lacks {', '.join(missing)}, of the state of the training of its network")
             return {name: ds[prefix + name].transpose(*dims[name]).to_numpy() for name in dims}
 
+        history = ds[[name for name in ds.data_vars if ds[name].dims == ("epoch",)]].drop_attrs(deep=False).load()
+        if history.sizes.get("epoch", 0) != notes["epochs"]:
+            raise ValueError(
+                f"the Dataset lacks a part of the history of {notes['epochs']} epochs, of the state of the training of "
+                "its network: select epochs of net.history instead"
+            )
         return cls(
             settings=Settings.from_mapping(notes["settings"]),
             kind=notes["kind"],
@@ -98,5 +104,5 @@ class Training:
             stopped=notes["stopped"],
             last=arrays(LAST) if notes["has_last"] else {},
             moments={moment: arrays(MOMENT.format(moment)) for moment in notes["moments"]},
-            history=ds[[name for name in ds.data_vars if ds[name].dims == ("epoch",)]].drop_attrs(deep=False).load(),
+            history=history,
         )

@@ -44,7 +44,11 @@ class _Keeper:
         self._limits, self._held, self._over = threadpool_limits, threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._hold, name="dmfx-blas-limit", daemon=True)
         self._thread.start()
-        self._held.wait()
+        try:
+            self._held.wait()
+        except BaseException:  # Ctrl-C: nobody would take the limit back
+            self.end()
+            raise
 
     def _hold(self) -> None:
         try:

@@ -12,13 +12,13 @@ from dmfx.chunking import default_chunks, parse_chunks
 from dmfx.models.vector_archive import REFERENCE, variables_of
 from dmfx.models.vector_attention import VectorAttention
 from dmfx.validation import Problems
-from dmfx.variables import VECTOR_VARIABLES, describe_dataset
+from dmfx.variables import RESIDUAL, VECTOR_VARIABLES, describe_dataset
 from dmfx.vectors.blocks import Run
 from dmfx.vectors.graph import lazy_run
 from dmfx.vectors.initial import parse_initial
 from dmfx.version import history_line, versions
 
-__all__ = ["default_block_sizes", "labelled", "parse_recorded", "simulate_vectors", "update_cost", "vector_attrs"]
+__all__ = ["default_block_sizes", "labelled", "simulate_vectors", "update_cost", "vector_attrs"]
 
 #: Steps that one run keeps.
 MOST_STEPS = 10**8
@@ -42,7 +42,7 @@ def simulate_vectors(
     labels_known = not problems.messages
     steps = problems.count("steps", steps, maximum=MOST_STEPS)
     transient = problems.count("transient", transient, minimum=0)
-    record = parse_recorded(problems, variables, model)
+    record = _parse_recorded(problems, variables, model)
     begin = parse_initial(problems, initial, starts, model, axes)
     axes = axes | begin.added
     if labels_known:
@@ -63,25 +63,14 @@ def simulate_vectors(
     return describe_dataset(ds)
 
 
-def parse_recorded(problems: Problems, variables: object, model: VectorAttention) -> tuple[str, ...]:
+def _parse_recorded(problems: Problems, variables: object, model: VectorAttention) -> tuple[str, ...]:
     """The variables to keep, in the order of the registry."""
     if variables is None:
         return ("overlap",) if model.n_patterns else ("energy", "change")
-    if isinstance(variables, str):
-        variables = (variables,)
-    expected = "names out of " + ", ".join(VECTOR_VARIABLES)
-    try:
-        names = tuple(dict.fromkeys(variables))
-    except TypeError:
-        problems.add("variables", expected, variables, is_type=True)
-        return VECTOR_VARIABLES[:1]
-    unknown = [name for name in names if name not in VECTOR_VARIABLES]
-    if unknown or not names:
-        shown = ", ".join(map(repr, unknown)) or "nothing in it"
-        problems.say(f"variables: there is no {shown}; expected {expected}, of a VectorAttention")
+    names = problems.names("variables", variables, VECTOR_VARIABLES, of=", of a VectorAttention")
     if "overlap" in names and model.n_patterns == 0:
         problems.say("variables: overlap needs stored patterns; model.with_patterns(...) gives the network some")
-    return tuple(name for name in VECTOR_VARIABLES if name in names)
+    return names
 
 
 def default_block_sizes(
@@ -132,6 +121,7 @@ def labelled(
     tails["final_tokens"] = ("token", "component")
     variables = {name: ((*sweep, *tails.get(name, ("step",))), array) for name, array in arrays.items()}
     ds = xr.Dataset(variables | variables_of(model), coords={**axes, "step": steps})
+    ds["gamma"].attrs = RESIDUAL.attrs
     if model.n_patterns:
         ds = ds.assign_coords(pattern=np.arange(model.n_patterns))
     if target is not None:

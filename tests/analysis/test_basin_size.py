@@ -165,7 +165,7 @@ def test_wrong_arguments(ds):
         ValueError, match=r"2 problems: threshold must be .*; when must be 'end', 'peak' or a label of step"
     ):
         basin_size(ds, np.nan, when=77)
-    for when in ("start", True, [1]):
+    for when in ("start", True, [1], np.array([1, 2])):
         with pytest.raises(ValueError, match="when must be"):
             basin_size(ds, when=when)
     for pool in ("initial", ["noise"], "step"):

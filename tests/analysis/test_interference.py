@@ -92,6 +92,7 @@ def test_given_correlations(ds):
     for name in expected:
         if expected[name].dtype.kind == "f":
             np.testing.assert_allclose(found[name], expected[name], atol=1e-12, err_msg=name)
+    assert found.most_similar.values.tolist() == expected.most_similar.values.tolist()
     one = interference(bare, correlation=expected.similarity_value.sel(similarity="largest", drop=True))
     assert one.similarity.values.tolist() == ["given"]
     np.testing.assert_array_equal(one.spearman[:, 0], expected.spearman[:, 0])
@@ -100,6 +101,11 @@ def test_given_correlations(ds):
     labelled = xr.DataArray(gram, {"pattern": ds.pattern.values}, dims=("pattern", "other"))
     moved = labelled[::-1, ::-1]
     np.testing.assert_allclose(interference(bare, correlation=moved).spearman, expected.spearman, atol=1e-12)
+    both = labelled.assign_coords(other=ds.pattern.values)
+    for rows in (both[::-1], both[:, ::-1], both[::-1].transpose()):
+        again = interference(bare, correlation=rows)
+        np.testing.assert_allclose(again.similarity_value, found.similarity_value, rtol=1e-12)
+        np.testing.assert_array_equal(again.most_similar, found.most_similar)
     few = interference(ds.isel(initial=np.flatnonzero(ds.target < 110)))
     np.testing.assert_array_equal(few.similarity_value, expected.similarity_value[:, :10])
 
@@ -173,6 +179,13 @@ def test_wrong_arguments(ds):
         interference(ds.rename(beta="bin"))
     with pytest.raises(ValueError, match="variable must be one of"):
         interference(ds, variable="m_o")
+    with pytest.raises(TypeError, match="interference: variable must be one of"):
+        interference(ds, variable=["overlap"])
+    with pytest.raises(ValueError, match="interference: ds must have evenly spaced"):
+        interference(ds.assign_coords(step=np.arange(20) ** 2))
+    gram = xr.DataArray(np.eye(30), dims=("pattern", "other"), coords={"pattern": ds.pattern.values})
+    with pytest.raises(ValueError, match="the same labels along pattern and other"):
+        interference(ds, correlation=gram.assign_coords(other=np.arange(30)))
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])

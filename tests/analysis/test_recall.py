@@ -320,7 +320,7 @@ def test_wrong_arguments(swept):
         recall(swept, variable="m_o")
     with pytest.raises(ValueError, match="must have a variable with dims step and pattern"):
         recall(swept[["change"]])
-    for patterns in ([0, 9], [0, 0], [], True, "x"):
+    for patterns in ([0, 9], [0, 0], [], True, "x", {}, [{}]):
         with pytest.raises(ValueError, match="patterns must be None, labels of the pattern coordinate"):
             recall(swept, patterns)
     with pytest.raises(ValueError, match=r"2 problems.*threshold must be a finite number.*window must be at most"):

@@ -4,6 +4,7 @@ import time
 import tracemalloc
 
 import numpy as np
+import psutil
 import pytest
 
 import dmfx
@@ -115,22 +116,48 @@ def test_the_free_memory_decides(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 10_000)
     patterns = dmfx.tokens.random(2, 10, 5)
     few = np.zeros((10, 5, 2))
-    for call in (
-        lambda: couplings.zeros(10, 5),
-        lambda: couplings.random(10, 5),
-        lambda: couplings.hebbian(patterns),
-        lambda: couplings.full(np.zeros((10, 10, 5, 5))),
-        lambda: couplings.low_rank(few, few).dense(),
+    some = couplings.Couplings("full", 10, 5, {"matrices": np.zeros((10, 10, 5, 5))})
+    for size, call in (
+        (20, lambda: couplings.zeros(10, 5)),
+        (60, lambda: couplings.random(10, 5)),
+        (40, lambda: couplings.hebbian(patterns)),
+        (20, lambda: couplings.full(some.dense())),
+        (20, lambda: couplings.low_rank(few, few).dense()),
+        (40, some.symmetrised),
     ):
-        with pytest.raises(ValueError, match=r"would take 20 kB, at most 80% of the free 10 kB may be used: "):
+        with pytest.raises(ValueError, match=f"would take {size} kB, at most 80% of the free 10 kB may be used: "):
             call()
     assert couplings.hebbian(patterns, kind="low_rank").nbytes == 1600
     monkeypatch.setattr(memory, "available", lambda: 25_001)
     couplings.zeros(10, 5)
 
 
-def test_free_memory_is_known():
+@pytest.mark.parametrize(
+    ("copies", "make"),
+    [
+        (2, lambda: couplings.hebbian(dmfx.tokens.random(2, 30, 20))),
+        (3, lambda: couplings.random(30, 20, symmetry=0.5).draw(1)),
+        (2, lambda: GIVEN.symmetrised()),
+    ],
+)
+def test_what_is_asked_for_is_what_is_taken(copies, make):
+    make()
+    tracemalloc.start()
+    made = make()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (copies - 0.5) * made.nbytes < peak < (copies + 0.3) * made.nbytes
+
+
+GIVEN = couplings.random(30, 20).draw(2)
+
+
+def test_free_memory_is_known(monkeypatch):
     assert 1e6 < memory.available() < 1e14
+    monkeypatch.setattr("distributed.system.MEMORY_LIMIT", psutil.Process().memory_info().rss + 10**8)
+    assert memory.available() < 1.5e8, "the container allows no more"
+    monkeypatch.setattr("distributed.system.MEMORY_LIMIT", 1)
+    assert memory.available() == 0
     assert [memory.readable(n) for n in (0, 999, 1e3, 5.4321e7, 2e12)] == [
         "0 bytes",
         "999 bytes",

@@ -107,6 +107,16 @@ def test_levels_without_trials():
     assert np.isnan(none.value)
 
 
+@pytest.mark.parametrize(("first", "second"), [(5, 3), (10, 0), (10, 4), (0, 3)])
+def test_a_level_that_is_there_twice(first, second):
+    """Sweeps that were joined have such; it is one level with the trials of both."""
+    twice = fit([10, first, second, 0], trials=10, levels=np.array([0.1, 0.3, 0.3, 0.5]))
+    once = fit([10, first + second, 0], trials=np.array([[10, 20, 10]]), levels=np.array([0.1, 0.3, 0.5]))
+    assert twice.low < twice.high
+    for name in twice._fields:
+        np.testing.assert_array_equal(getattr(twice, name), getattr(once, name))
+
+
 def test_order_scale_and_company_do_not_matter():
     rng = np.random.default_rng(0)
     hits = rng.binomial(20, [0.95, 0.9, 0.6, 0.5, 0.2, 0.1], (30, 6))

@@ -27,7 +27,9 @@ def test_basin_size(runs):
     found = dmfx.basin_size(runs).squeeze(drop=True).compute()
     assert found.sizes["pattern"] == 24
     shares = (runs.target_overlap.isel(step=-1).squeeze(drop=True) >= 0.8).mean("replica")
+    shares = shares.rename(initial="pattern").where(runs.pattern < runs.stored)  # others are no memories
     np.testing.assert_allclose(found.recall_fraction.transpose("stored", "noise", "pattern"), shares)
+    assert found.pooled_trials.isel(noise=0).values.tolist() == [8, 96]
     assert (found.basin_size.sel(stored=2, pattern=[0, 1]) > 0.3).all()
 
 
@@ -50,3 +52,7 @@ def test_capacity_counts_what_is_stored(runs):
 def test_interference(runs):
     found = dmfx.interference(runs.sel(noise=0.3)).compute()
     assert np.isfinite(found.similarity_value).all()
+    assert found.pairs.squeeze().values.tolist() == [2, 24]  # patterns that a network does not store are no memories
+    assert dmfx.interference(runs.sel(noise=0.3, stored=2), variable="overlap").pairs.values.item() == 2
+    few = dmfx.interference(runs.sel(noise=0.3, stored=2, replica=0)).recall_measure.squeeze()
+    np.testing.assert_array_equal(np.isfinite(few.sel(measure="final")), np.arange(24) < 2)

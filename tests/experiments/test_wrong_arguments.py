@@ -74,7 +74,7 @@ def test_tokens(net, patterns, task, change, error, expected):
         ("seed", 0.5, "seed must be"),
         ("steps", 0, "steps must be a whole number of at least 1"),
         ("steps", 10**9, "at most 1e+08"),
-        ("variables", (), "there is no nothing in it"),
+        ("variables", (), "there are none"),
         ("variables", "m_o", "there is no 'm_o'; expected names out of"),
         ("chunks", {"pattern": 1}, "chunks: there is no dim 'pattern'"),
         ("chunks", "large", "chunks must be"),
@@ -161,9 +161,15 @@ def test_no_patterns_to_start_from(net):
 
 def test_networks_whose_patterns_do_not_go_together(net, patterns):
     nets = {1: net.with_patterns(patterns[1:2]), 4: net}
-    text = message(dmfx.free_running, ValueError, nets, steps=2)
-    assert "the patterns of the network 1 must be the first ones of those of the network 4" in text
-    assert dmfx.denoising(nets, patterns, **SWEEP).sizes["stored"] == 2  # labels of patterns do not matter
+    overlap = {"steps": 2, "variables": "overlap"}
+    for task, args in ((dmfx.free_running, ()), (dmfx.denoising, (patterns,)), (dmfx.masked_prediction, (patterns,))):
+        text = message(task, ValueError, nets, *args, **overlap)
+        assert "the patterns of the network 1 must be the first ones of those of the network 4" in text
+    for task in (dmfx.denoising, dmfx.masked_prediction):  # a label would name one pattern or another
+        found = task(nets, patterns, **SWEEP)
+        assert found.sizes["stored"] == 2
+        assert "target" not in found.coords
+        assert "target" in task({1: net.with_patterns(patterns[:1]), 4: net}, patterns, **SWEEP).coords
 
 
 @pytest.mark.parametrize("task", ["recall", None, dmfx.simulate])

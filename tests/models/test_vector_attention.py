@@ -51,6 +51,13 @@ def test_it_is_frozen():
     with pytest.raises(ValueError, match="read-only"):
         net.patterns[0] = 0
     assert PATTERNS.flags.writeable, "the caller's array is his own"
+    own = PATTERNS.copy()
+    view = own.view()
+    view.flags.writeable = False
+    net = network(patterns=view)
+    own[:] = 0
+    np.testing.assert_array_equal(net.patterns, PATTERNS)
+    assert np.shares_memory(net.patterns, net.symmetrised().patterns), "what nobody can change is not copied"
 
 
 def test_symmetrised():
@@ -84,6 +91,7 @@ def test_kept_in_an_archive(tmp_path, kind, patterns, suffix):
     ds = net.to_dataset()
     assert dmfx.VectorAttention.from_dataset(ds) == net
     assert ds.dmft.model == net
+    assert ds.transpose(*reversed(list(ds.dims))).dmft.model == net
     ds.dmft.save(tmp_path / f"net.{suffix}")
     kept = dmfx.open(tmp_path / f"net.{suffix}")
     assert kept.dmft.model == net

@@ -60,6 +60,12 @@ def test_rows_are_all_points(ds, options):
     assert names == ["γ = 0,\ninitial = 0", "γ = 0,\ninitial = 2", "γ = 1,\ninitial = 0", "γ = 1,\ninitial = 2"]
 
 
+def test_names_of_ablations_are_folded_where_there_is_room(ds, options):
+    several = ds.isel(initial=0).rename(gamma="ablation").assign_coords(ablation=["none", "uniform_attention"])
+    names = [name for _, name in options(plot.images(several, PATCHES))["yticks"]]
+    assert names == ["ablation =\nnone", "ablation =\nuniform\nattention"]
+
+
 def test_the_clean_example_is_that_of_the_label(ds, clean):
     image, _ = plot.images(ds.isel(initial=[2, 0], gamma=0), PATCHES, clean=clean, steps=0)
     np.testing.assert_allclose(tiles(image, 2, 2, (6, 4))[:, 0], PATCHES.decode(clean[[2, 0]]))

@@ -96,6 +96,7 @@ def test_capacity(options):
     assert not options(first)["logx"]
     wide = plot.capacity(dmfx.capacity(stored([[1.0, 0.7, 0.2]], [10, 20, 400])))
     assert options(wide)["logx"]
+    assert options(wide)["xticks"] == [(10, "10"), (20, "20"), (400, "400")]
     line = elements(wide, "Curve")[1]
     np.testing.assert_allclose(np.interp(210, line.dimension_values(0), line.dimension_values(1)), 0.45, atol=1e-3)
 

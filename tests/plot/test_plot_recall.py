@@ -1,3 +1,4 @@
+import holoviews
 import numpy as np
 import pytest
 import xarray as xr
@@ -113,6 +114,26 @@ def test_both_backends_draw_every_view(ds, backend, titles):
     for view in ("overlaps", "nearest", "lifetimes"):
         picture = plot.recall(ds.isel(initial=[0, 2]), view=view)
         assert titles(picture, backend)[0].startswith("β = 1")
+
+
+def test_rows_have_the_labels_of_the_runs(ds, options):
+    two = plot.recall(ds.isel(initial=2).assign_coords(beta=[0.25, 4.0]), view="nearest")
+    assert options(two)["yticks"] == [(0.0, "0.25"), (1.0, "4")]
+    assert options(two)["ylabel"] == "inverse temperature β"
+    some = plot.recall(ds.isel(beta=0, initial=[4, 1]), view="nearest")
+    assert options(some)["yticks"] == [(0.0, "4"), (1.0, "1")]
+    one = plot.recall(ds.isel(beta=0, initial=[3]), view="nearest", y="initial")
+    assert options(one)["yticks"] == [(0.0, "3")]
+    many = xr.concat([ds.isel(beta=0, initial=[0])] * 25, "initial").assign_coords(initial=np.arange(100, 125))
+    assert options(plot.recall(many, view="nearest"))["yticks"] == [(n, str(n)) for n in range(100, 125, 5)]
+
+
+def test_the_only_legend_is_no_title(ds):
+    picture = plot.recall(ds.isel(beta=0), view="lifetimes")
+    assert len(picture) == 1
+    drawn = {backend: holoviews.renderer(backend).get_plot(picture) for backend in ("bokeh", "matplotlib")}
+    assert drawn["bokeh"].state.title.text == ""
+    assert drawn["matplotlib"].handles["title"].get_text() == ""
 
 
 def test_of_results_and_of_lazy_runs(ds, tmp_path):

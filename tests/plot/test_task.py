@@ -41,7 +41,7 @@ def test_curves_are_means_and_bands_hold_a_part(runs):
 def test_panels_steps_and_what_is_told_apart(runs):
     panels = list(plot.task(runs, x="step", by="noise"))
     assert len(panels) == 8
-    assert panels[3].label == "ablation = no_residual, β = 2"
+    assert panels[3].label == "ablation = no residual, β = 2"
     assert list(curves(panels[0])) == ["noise = 0.4", "noise = 0", "noise = 0.2"]
     mean = runs.target_overlap.isel(ablation=1, beta=1, noise=1).mean(["replica", "initial"])
     np.testing.assert_allclose(curves(panels[3])["noise = 0"].dimension_values(1), mean)
@@ -77,7 +77,9 @@ def net_runs():
 
 
 def test_numbers_of_stored_examples_have_a_logarithmic_axis(net_runs, options):
-    assert options(plot.task(net_runs, x="stored"))["logx"]
+    picture = plot.task(net_runs, x="stored")
+    assert options(picture)["logx"]
+    assert [text for _, text in options(picture)["xticks"]] == [str(n) for n in net_runs.stored.values]
     assert "logx" not in options(plot.task(net_runs))
 
 

@@ -234,8 +234,11 @@ class TestCifar:
         [
             (lambda data: data[: len(data) // 2], "cannot be unpacked"),
             (lambda data: data[:100] + bytes(50) + data[150:], "cannot be unpacked"),
-            (lambda data: b"", "cannot be unpacked"),
-            (lambda data: b"no archive" * 100, "cannot be unpacked"),
+            (lambda data: data[:-300] + bytes([data[-300] ^ 1]) + data[-299:], "cannot be unpacked"),
+            (lambda data: data[:-8] + bytes([data[-8] ^ 1]) + data[-7:], "cannot be unpacked .CRC check failed"),
+            (lambda data: gzip.compress(b"no archive" * 100), "cannot be unpacked"),
+            (lambda data: b"", "not a gzip file"),
+            (lambda data: b"no archive" * 100, "not a gzip file"),
         ],
     )
     def test_damaged_archive(self, tmp_path, change, said):

@@ -240,7 +240,7 @@ WRONG = [
     ({"checkpoint": 3}, TypeError, "checkpoint must be a path"),
     ({"checkpoint": "run.zarr"}, ValueError, "checkpoint must be a path ending in .nc"),
     ({"checkpoint": "/no/such/folder/run.nc"}, ValueError, "there is no folder"),
-    ({"vocabulary": np.eye(3)}, ValueError, "with a vocabulary, whole numbers of shape"),
+    ({"vocabulary": np.eye(3)}, ValueError, "tokens must be whole numbers of shape .*, as there is a vocabulary, not"),
     ({"vocabulary": np.eye(3), "tokens": FLOATS}, TypeError, "whole numbers"),
     ({"vocabulary": np.eye(3), "tokens": FLOATS.astype(int) + 3}, ValueError, "from 0 to 2, but has 3"),
     ({"vocabulary": np.eye(4), "tokens": FLOATS.astype(int)}, ValueError, "vocabulary must be"),
@@ -268,6 +268,47 @@ def test_random_couplings_are_drawn_first():
     with pytest.raises(ValueError, match="random: take those of one seed"):
         net.log_likelihood(TOKENS)
     assert fit(VectorAttention(net.couplings.draw(3))).training.epochs == 3
+
+
+def test_couplings_that_overflow_in_the_last_step_are_no_result():
+    pair = np.array([[[1.0, 0.0], [1.0, 0.0]]])
+    net = VectorAttention(dmfx.couplings.zeros(2, 2))
+    with pytest.raises(FloatingPointError, match="fit: training diverged in epoch 1"), np.errstate(over="ignore"):
+        fit(net, pair, optimiser="plain", learning_rate=1e308, beta=10.0, epochs=1, batch_size=1)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("options", [{}, {"optimiser": "plain", "l2": 0.1}, {"patience": 2, "symmetric": True}])
+def test_the_memory_that_is_asked_for_is_what_a_training_takes(options, again, monkeypatch, tmp_path):
+    import tracemalloc
+
+    net = VectorAttention(dmfx.couplings.zeros(30, 12))
+    options = {"tokens": slow.some_tokens(np.random.default_rng(1), 16, 30, 12), "held_out": 4, "workers": 2} | options
+    if again:
+        options["checkpoint"] = tmp_path / "net.nc"
+    fit(net, epochs=1, **options)
+    asked = []
+    monkeypatch.setattr(
+        "dmfx.training.needs.check_memory", lambda problems, what, n_bytes, remedy: asked.append(n_bytes)
+    )
+    tracemalloc.start()
+    fit(net, epochs=2, **options)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.6 * asked[0] < peak < 1.1 * asked[0] + 500_000
+
+
+def test_the_norm_of_the_gradient_is_that_of_each_batch():
+    plain = {"optimiser": "plain", "epochs": 1, "l2": 0.2}
+    start = VectorAttention(slow.some_couplings(np.random.default_rng(4), "full", 4, 3, scale=0.1))
+    order = generator(0, BATCH_STREAM, 1).permutation(30)
+    lengths = []
+    for first in range(0, 30, 8):
+        batch = TOKENS[order[first : first + 8]]
+        moved = fit(start, batch, learning_rate=1.0, batch_size=len(batch), **plain).couplings.dense()
+        lengths.append(np.linalg.norm(moved - start.couplings.dense()))
+    net = fit(start, learning_rate=1e-200, **plain)
+    assert float(net.history.gradient_norm[0]) == pytest.approx(math.sqrt(np.mean(np.square(lengths))), rel=1e-9)
 
 
 def test_memory_is_asked_for_before(monkeypatch):

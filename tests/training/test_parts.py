@@ -1,12 +1,14 @@
 """Optimisers, symmetry and threads, each by itself."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 import dmfx
+from dmfx.training import threads
 from dmfx.training.objective import Objective, n_bytes
 from dmfx.training.optimisers import OPTIMISERS
 from dmfx.training.symmetry import start_symmetric, symmetric_part
@@ -85,6 +87,21 @@ def test_blas_keeps_to_one_thread_until_the_last_is_done():
     leave.set()
     thread.join()
     assert blas_threads() == before
+
+
+def test_an_interrupt_on_the_way_leaves_no_limit(monkeypatch):
+    class Interrupted(threading.Event):
+        def wait(self, timeout=None):
+            super().wait(timeout)
+            if threading.current_thread() is threading.main_thread():
+                raise KeyboardInterrupt
+
+    before = blas_threads()
+    monkeypatch.setattr(threads, "threading", SimpleNamespace(Event=Interrupted, Thread=threading.Thread))
+    with pytest.raises(KeyboardInterrupt), one_thread_each():
+        pass
+    assert blas_threads() == before
+    assert threads._users == 0
 
 
 @pytest.mark.parametrize("count", [1, 3])

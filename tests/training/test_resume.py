@@ -87,6 +87,8 @@ def test_with_a_vocabulary(tmp_path):
     half = through_a_file(start().fit(numbers, epochs=2, **options), tmp_path / "net.nc")
     again = half.fit(numbers, epochs=2, resume=True, **options)
     assert_same(again, start().fit(numbers, epochs=4, **options))
+    with pytest.raises(ValueError, match="others were given: the examples"):
+        half.fit(numbers, epochs=2, resume=True, **options | {"vocabulary": options["vocabulary"][::-1]})
 
 
 def test_without_resume_training_starts_anew():
@@ -124,6 +126,19 @@ def test_a_state_with_parts_missing_is_refused():
         VectorAttention.from_dataset(ds.drop_vars("training_mean_matrices"))
     with pytest.raises(ValueError, match="'training'"):
         VectorAttention.from_dataset(ds.drop_vars("training"))
+    for some in (0, [], slice(None, 0)):
+        with pytest.raises(ValueError, match="lacks a part of the history of 1 epochs"):
+            VectorAttention.from_dataset(ds.isel(epoch=some))
+
+
+@pytest.mark.parametrize("kind", slow.KINDS)
+def test_every_array_that_is_kept_says_what_it_is(kind):
+    net = fit(start(kind), 4, patience=1, learning_rate=2.0)
+    assert net.training.last
+    ds = net.to_dataset()
+    for name in ds.variables:
+        assert ds[name].attrs["long_name"], name
+        assert ds[name].attrs["units"], name
 
 
 def test_a_checkpoint_goes_on_or_is_complete(tmp_path, monkeypatch):
@@ -154,6 +169,12 @@ def test_a_checkpoint_of_a_resumed_training(tmp_path, monkeypatch):
     calls = count_epochs(monkeypatch)
     assert_same(fit(half, 3, resume=True, checkpoint=path), fit(start(), 5))
     assert calls[:2] == [3, 4]
+    early = tmp_path / "early.nc"
+    fit(start(), 1, checkpoint=early)
+    del calls[:]
+    fit(half, 1, resume=True, checkpoint=early)
+    assert calls == [2], "a checkpoint that has come less far is not gone back to"
+    assert VectorAttention.from_dataset(dmfx.open(early)).training.epochs == 3
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):

@@ -116,6 +116,14 @@ def test_other_dims_come_along():
     assert renamed.sizes["example"] == M
 
 
+def test_a_point_that_failed_keeps_its_reason():
+    net = dmfx.VectorAttention(dmfx.couplings.zeros(N, D), PATTERNS)
+    options = {"beta": 1.0, "gamma": [0.0, 1.0], "steps": 2}
+    first = dmfx.simulate(net, **options)
+    for again in (dmfx.simulate(net, **options, initial=first), dmfx.simulate(net, **options, chunks={"step": 1})):
+        assert [STATUS[value] for value in again["status"].squeeze().values] == ["no_field", "ok"]
+
+
 def test_order_of_dims_and_missing_status_do_not_matter():
     first = sweep(steps=6, transient=0).compute()
     turned = first[["final_tokens"]].transpose("component", "initial", "token", "gamma", "beta", "seed")

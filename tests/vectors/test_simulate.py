@@ -61,6 +61,8 @@ def test_dims_labels_and_attributes(whole):
     for name in ds.variables:
         assert ds[name].attrs["long_name"], name
         assert "units" in ds[name].attrs or "flag_meanings" in ds[name].attrs, name
+    assert ds["gamma"].attrs["long_name"] == "weight of the residual term"
+    assert ds.dmft.autocorrelation(max_lag=2)["gamma"].attrs == ds["gamma"].attrs
     assert ds["status"].attrs["flag_meanings"].split() == list(STATUS)
     assert ds.attrs["Conventions"].startswith("CF-")
     assert "2409.16112" in ds.attrs["references"]
@@ -229,7 +231,7 @@ BAD = [
         "there is no 'm_o'; expected names out of overlap, tokens, energy, change",
     ),
     ({"variables": 3}, TypeError, "variables must be names out of"),
-    ({"variables": []}, ValueError, "nothing in it"),
+    ({"variables": []}, ValueError, "variables: there are none; expected names out of"),
     ({"steps": 0}, ValueError, "steps must be a whole number of at least 1"),
     ({"transient": -1}, ValueError, "transient must be a whole number of at least 0"),
     ({"beta": -1.0}, ValueError, "beta must be .* at least 0"),
