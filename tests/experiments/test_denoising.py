@@ -1,7 +1,5 @@
 """Denoising against the equations, its noise, and what may not change a result."""
 
-from pathlib import Path
-
 import dask
 import distributed
 import numpy as np
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 import dmfx
 from dmfx.tokens import corrupt
+from tests import mnist
 from tests import oracle_vectors as oracle
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
@@ -155,9 +154,7 @@ def test_seeds_of_given_couplings_are_warned_of(net, patterns):
 @pytest.mark.slow
 def test_a_trained_network_restores_digits():
     """1,000 digits of MNIST: one step raises the overlap with the clean image from 0.63 to 0.94, of others, too."""
-    folder = Path(__file__).parents[3] / "shared" / "mnist"
-    assert folder.is_dir(), f"this test needs MNIST's test images in {folder}"
-    images = dmfx.tokens.mnist(folder, "test", examples=1200).image.values
+    images = mnist.beside(1200).image.values
     tokens = dmfx.tokens.Patches((28, 28)).encode(images)
     net = dmfx.VectorAttention(dmfx.couplings.zeros(49, 17)).fit(tokens[:1000], beta=1.0, epochs=6, progress=False)
     ds = dmfx.denoising(net, tokens, beta=1.0, gamma=0.0, noise=0.3, steps=1)

@@ -3,17 +3,15 @@
 import gzip
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dmfx import tokens
 from dmfx.tokens.files import DataFileError
+from tests import mnist
 
 from .written import idx, pack_cifar, write_cifar, write_mnist
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "mnist"
 
 
 def test_importing_loads_neither_scikit_learn_nor_pooch():
@@ -152,20 +150,15 @@ def test_labels_that_do_not_go_with_the_images(tmp_path):
         tokens.mnist(tmp_path)
 
 
-def shared_mnist(examples):
-    assert SHARED.is_dir(), f"the test file of MNIST is missing: {SHARED}"
-    return tokens.mnist(SHARED, "test", examples=examples)
-
-
 def test_the_file_of_mnist_beside_the_repository():
-    ds = shared_mnist(None)
+    ds = mnist.beside()
     assert dict(ds.sizes) == {"initial": 10_000, "row": 28, "column": 28}
     assert ds.label.values[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert float(ds.image.mean()) == pytest.approx(0.1325, abs=1e-4)
 
 
 def test_mnist_as_tokens():
-    images = shared_mnist(1000).image.values
+    images = mnist.beside(1000).image.values
     patches = tokens.Patches.of(images)
     assert (patches.n_tokens, patches.n_components, patches.grid) == (49, 17, (7, 7))
     clean = patches.encode(images)

@@ -1,22 +1,16 @@
 """What training reaches on MNIST: the numbers of the prototype in the theory's notes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import dmfx
 from dmfx import VectorAttention
-from dmfx.tokens.data import mnist
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "mnist"
+from tests import mnist
 
 
 @pytest.fixture(scope="module")
 def tokens():
-    if not SHARED.is_dir():
-        pytest.fail(f"there is no {SHARED}, the test files of MNIST beside the repository")
-    images = mnist(SHARED, "test", examples=5100).image.values
+    images = mnist.beside(5100).image.values
     encoded = dmfx.tokens.Patches((28, 28), patch=4).encode(images)
     return encoded[:1000], encoded[5000:]
 
