@@ -149,7 +149,9 @@ def simulate(
         missing. The model is described in the attributes, of which ``xr.concat`` keeps the first: analyse runs of
         different models one by one, and join the results.
 
-        Of vector spins: ``overlap`` with every stored pattern; on request ``tokens`` (…, step, token, component), the
+        Of vector spins: step 0 is the state after the first update, and step t the one after t + 1 updates;
+        `dmfx.free_running` and the other tasks also keep the start, as step 0, so that their step t is the state after
+        t updates. ``overlap`` with every stored pattern; on request ``tokens`` (…, step, token, component), the
         mean local ``energy`` (NaN at β = 0) and ``change``, how far tokens moved in the step (…, step);
         ``final_tokens``, from which a run continues exactly; ``status``; the couplings and ``patterns``. The coordinate
         ``target`` has the number of the stored pattern that a run started from.

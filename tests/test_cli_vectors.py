@@ -7,6 +7,7 @@ import pytest
 
 import dmfx
 from dmfx.cli.train import ENCODER
+from dmfx.training.run import Run
 from tests.test_cli import run
 
 TRAINING = ("--examples", "0:60", "--held-out", "100:120", "--epochs", "2", "--patch", "4")
@@ -64,6 +65,63 @@ def test_info_says_what_the_archive_holds(network, capsys):
     assert "VectorAttention(Couplings(full, n_tokens=4, n_components=17" in out
 
 
+def test_few_examples_are_one_batch(tmp_path, capsys):
+    status, _, _ = run(capsys, "train", tmp_path / "net.nc", "--examples", "0:10", "--patch", "4", "--epochs", "1")
+    assert status == 0
+    assert dmfx.open(tmp_path / "net.nc").dmft.model.training.settings.batch_size == 10
+
+
+def test_an_interrupted_training_says_where_it_goes_on(tmp_path, capsys, monkeypatch):
+    made, state = tmp_path / "net.nc", tmp_path / "state.nc"
+    words = ("train", made, *TRAINING, "--checkpoint", state)
+
+    def interrupted(self):
+        if self.epochs == stop:
+            raise KeyboardInterrupt
+        epoch(self)
+
+    epoch = Run.epoch
+    monkeypatch.setattr(Run, "epoch", interrupted)
+    stop = 0
+    status, _, err = run(capsys, *words)
+    assert status == 130
+    assert "dmfx train: interrupted; no file was left half written" in err
+    stop = 1
+    status, _, err = run(capsys, *words)
+    assert status == 130
+    assert f"interrupted; the epochs so far are kept in {state}, and the same command goes on from there" in err
+    monkeypatch.undo()
+    assert run(capsys, *words)[0] == 0
+    assert dmfx.open(made).dmft.model.training.epochs == 2
+
+
+def test_a_task_takes_data_and_beta_of_the_training(tmp_path, capsys, monkeypatch):
+    asked, made = [], []
+
+    def pictures(options, examples):
+        asked.append((options.data, options.split))
+        return np.random.default_rng(0).random((5, 4, 6))
+
+    for module in ("train", "examples"):
+        monkeypatch.setattr(f"dmfx.cli.{module}.parse_data", pictures)
+    monkeypatch.setattr("dmfx.cli.task.keep", lambda build, options: made.append(build()))
+    monkeypatch.chdir(tmp_path)
+    words = ("--data", "mnist:here", "--split", "test", "--beta", "2.5", "--epochs", "1")
+    assert run(capsys, "train", "net.nc", *words)[0] == 0
+    for words in ((), ("--data", "cifar10", "--beta", "1"), ("--split", "train")):
+        assert run(capsys, "task", "denoising", "net.nc", "task.nc", *words)[0] == 0
+    here = f"mnist:{tmp_path / 'here'}"
+    assert asked == [("mnist:here", "test"), (here, "test"), ("cifar10", "train"), (here, "train")]
+    assert [ds.beta.item() for ds in made] == [2.5, 1.0, 2.5]
+
+
+def test_a_task_on_other_images(network, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dmfx.cli.examples.parse_data", lambda options, examples: np.zeros((2, 28, 28)))
+    status, _, err = run(capsys, "task", "denoising", network, tmp_path / "a.nc", "--data", "mnist")
+    assert status == 2
+    assert "trained on images of 8 x 8, but those of --data mnist are of 28 x 28: choose --data as in dmfx train" in err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "words", "call"),
@@ -116,7 +174,7 @@ def test_simulate_runs_the_network(network, tmp_path, capsys):
         (("train", "{new}", "--examples", "5"), "'5' is not a range START:STOP of examples"),
         (("train", "{new}", "--couplings", "low_rank"), "expected full, relative or low_rank:R"),
         (("train", "{new}", "--patch", "3"), "patch"),
-        (("train", "{new}", "--examples", "0:10"), "batch_size"),
+        (("train", "{new}", "--examples", "0:10", "--batch-size", "50"), "batch_size must be at most"),
         (("train", "{new}", "--examples", "0:60", "--learning-rate", "1e200"), "training diverged in epoch 1"),
         (("train", "{new}", "--examples", "0:60", "--checkpoint", "{new}"), "--checkpoint must be another file"),
         (("task", "dreaming", "{network}", "{new}"), "invalid choice"),

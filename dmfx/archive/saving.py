@@ -87,7 +87,11 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     (True, True, ['a'])
     """
     if not isinstance(ds, xr.Dataset):
-        hint = "; make it one with .to_dataset(name=...)" if isinstance(ds, xr.DataArray) else ""
+        hint = ""
+        if isinstance(ds, xr.DataArray):
+            hint = "; make it one with .to_dataset(name=...)"
+        elif hasattr(ds, "to_dataset"):
+            hint = "; make it one with .to_dataset(), as in dmfx.save(net.to_dataset(), path)"
         raise TypeError(f"save: ds must be an xarray.Dataset, not {describe(ds)}{hint}")
     target = check_target(path, overwrite)
     layout, arrays, attrs = plan(ds)

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from typing import Any
 
 import numpy as np
 
 from dmfx import tokens
 
-__all__ = ["add_data_options", "encoded", "interval", "parse_data"]
+__all__ = ["DATA_OF", "add_data_options", "complete", "described", "encoded", "interval", "parse_data"]
+
+#: Attribute of an archive that says which data set a network was trained on.
+DATA_OF = "dmfx_data"
 
 #: Data sets by name; those after the first have splits, and can be read from a folder.
 DATA = ("digits", "mnist", "cifar10")
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data``, ``--split`` and ``--examples``."""
+def add_data_options(parser: argparse.ArgumentParser, default: str = "digits, split train") -> None:
+    """Add ``--data``, ``--split`` and ``--examples``; the first two are None where not given, see `complete`."""
     parser.add_argument(
         "--data",
-        default="digits",
         metavar="NAME",
-        help="digits (of scikit-learn, default), mnist or cifar10 (downloaded once), or mnist:FOLDER, cifar10:FOLDER",
+        help="digits (of scikit-learn), mnist or cifar10 (downloaded once), or mnist:FOLDER, cifar10:FOLDER "
+        f"(default: {default})",
     )
-    parser.add_argument("--split", default="train", help="of mnist and cifar10: train (default) or test")
+    parser.add_argument("--split", help="of mnist and cifar10: train or test")
     parser.add_argument(
         "--examples", type=interval, metavar="START:STOP", help="which examples, STOP left out (default: all)"
     )
+
+
+def complete(options: argparse.Namespace, kept: str | None = None) -> None:
+    """Fill in ``--data`` and ``--split`` where not given, from what an archive has kept of them if it has."""
+    known = {} if kept is None else json.loads(kept)
+    if options.data is None:
+        options.data = known.get("data", "digits")
+        options.split = options.split or known.get("split")
+    options.split = options.split or "train"
+
+
+def described(options: argparse.Namespace) -> str:
+    """The data of the options as text for `complete`; folders by their whole path."""
+    name, _, folder = options.data.partition(":")
+    data = f"{name}:{os.path.abspath(folder)}" if folder else name
+    return json.dumps({"data": data, "split": options.split})
 
 
 def interval(text: str) -> slice:
@@ -52,4 +73,11 @@ def parse_data(options: argparse.Namespace, examples: slice | None) -> Any:
 
 def encoded(encoder: tokens.Patches, options: argparse.Namespace, examples: slice | None) -> np.ndarray:
     """Examples as tokens."""
-    return encoder.encode(parse_data(options, examples))
+    images = parse_data(options, examples)
+    if images.shape[1:] != encoder.image_shape:
+        known, given = (" x ".join(map(str, shape)) for shape in (encoder.image_shape, images.shape[1:]))
+        raise ValueError(
+            f"the network was trained on images of {known}, but those of --data {options.data} are of {given}: choose "
+            "--data as in dmfx train"
+        )
+    return encoder.encode(images)

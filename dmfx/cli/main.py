@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (reproduce, simulate, train, task, analyse, plot, info):
         command.add_parser(commands)
-    name = "dmfx"
+    name, options = "dmfx", None
     try:
         options = parser.parse_args(arguments)
         name = f"dmfx {options.command}"
@@ -48,7 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except USER_ERRORS as error:
         return _fail(name, error)
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; no file was left half written", file=sys.stderr)
+        kept = getattr(options, "checkpoint", None)
+        note = "no file was left half written"
+        if kept is not None and os.path.exists(kept):
+            note = f"the epochs so far are kept in {kept}, and the same command goes on from there"
+        print(f"{name}: interrupted; {note}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         if type(error).__name__ != "KilledWorker":  # of distributed, imported only when a cluster is used

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from dmfx import archive, experiments
-from dmfx.cli.examples import add_data_options, encoded
+from dmfx.cli.examples import DATA_OF, add_data_options, complete, encoded
 from dmfx.cli.keep import keep
 from dmfx.cli.options import add_cluster_options, integers, numbers
 from dmfx.cli.train import ENCODER
@@ -38,8 +38,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("network", help="archive of the network: .nc or .zarr")
     parser.add_argument("output", help="archive to write: .nc or .zarr")
-    add_data_options(parser)
-    parser.add_argument("--beta", type=numbers, default=1.0, help="inverse temperature β (default: 1)")
+    add_data_options(parser, "as in dmfx train")
+    parser.add_argument("--beta", type=numbers, help="inverse temperature β (default: that of the training)")
     parser.add_argument("--gamma", type=numbers, default=0.0, help="residual term γ (default: 0)")
     parser.add_argument("--noise", type=numbers, help="standard deviation of the noise in every component")
     parser.add_argument("--fraction", type=numbers, help="fraction of the tokens that are hidden (default: 0.5)")
@@ -61,7 +61,11 @@ def _dataset(options: argparse.Namespace) -> xr.Dataset:
     net = model_from_dataset(held) if "dmfx_model" in held.attrs else None
     if not isinstance(net, VectorAttention) or ENCODER not in held.attrs:
         raise ValueError(f"{options.network} holds no network that dmfx train made")
-    arguments = {"beta": options.beta, "gamma": options.gamma, "steps": options.steps}
+    complete(options, held.attrs.get(DATA_OF))
+    beta = options.beta
+    if beta is None:
+        beta = 1.0 if net.training is None else net.training.settings.beta
+    arguments = {"beta": beta, "gamma": options.gamma, "steps": options.steps}
     for name, tasks in OPTIONS.items():
         value = getattr(options, name)
         if value is not None and options.task not in tasks:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dmfx import archive, couplings
 from dmfx.archive.placing import check_target
-from dmfx.cli.examples import add_data_options, encoded, interval, parse_data
+from dmfx.cli.examples import DATA_OF, add_data_options, complete, described, encoded, interval, parse_data
 from dmfx.models import VectorAttention
 from dmfx.tokens import Patches
 
@@ -44,13 +44,13 @@ def add_parser(commands: Any) -> None:
     for name, kind, default, text in (
         ("--beta", float, 1.0, "inverse temperature β"),
         ("--epochs", int, 6, "how often to go through the examples"),
-        ("--batch-size", int, 50, "examples of a step"),
         ("--learning-rate", float, 0.05, "step of Adam"),
         ("--decay", float, 1.0, "of the learning rate, by epoch"),
         ("--l2", float, 0.0, "penalty of large couplings"),
         ("--seed", int, 0, "of the order of the examples"),
     ):
         parser.add_argument(name, type=kind, default=default, help=f"{text} (default: {default:g})")
+    parser.add_argument("--batch-size", type=int, help="examples of a step (default: 50, or all if there are fewer)")
     parser.add_argument("--patience", type=int, help="stop after so many epochs without a better held-out likelihood")
     parser.add_argument("--symmetric", action="store_true", help="keep J_ij = J_jiᵀ")
     parser.add_argument(
@@ -64,6 +64,7 @@ def _run(options: argparse.Namespace) -> None:
     check_target(options.output, options.overwrite)
     if options.checkpoint is not None and os.path.realpath(options.checkpoint) == os.path.realpath(options.output):
         raise ValueError(f"--checkpoint must be another file than {options.output}, the archive to write")
+    complete(options)
     images = parse_data(options, options.examples)
     encoder = Patches.of(images, options.patch, options.constant)
     started = time.perf_counter()
@@ -81,7 +82,7 @@ def _run(options: argparse.Namespace) -> None:
         seed=options.seed,
         checkpoint=options.checkpoint,
     )
-    ds = net.to_dataset().assign_attrs({ENCODER: json.dumps(encoder.spec())})
+    ds = net.to_dataset().assign_attrs({ENCODER: json.dumps(encoder.spec()), DATA_OF: described(options)})
     path = archive.save(ds, options.output, overwrite=options.overwrite)
     epochs, best = net.training.epochs, net.training.best_epoch
     row = net.history.sel(epoch=best or epochs)

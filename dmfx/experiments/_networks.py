@@ -118,6 +118,11 @@ def parse_networks(problems: Problems, model: object) -> Networks:
         problems.add("model", expected, wrong[0], is_type=True)
     elif len(shapes := {(net.n_tokens, net.n_components) for net in model.values()}) > 1:
         problems.say(f"model: all networks must have the same tokens and components, but have {sorted(shapes)}")
+    elif wrong := [key for key, net in model.items() if net.n_patterns not in (0, key)]:
+        problems.say(
+            f"model: the keys must be the numbers of stored examples, but the network {wrong[0]} has "
+            f"{model[wrong[0]].n_patterns} patterns; net.with_patterns(...) changes them"
+        )
     problems.raise_any()
     return Networks({int(key): model[key] for key in sorted(model)})
 

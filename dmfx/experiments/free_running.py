@@ -60,9 +60,9 @@ def free_running(
         ``stored``. Overlaps are then those with the patterns of the network that stores the most, of which the other
         networks must have the first ones.
     tokens
-        Where runs start. None: the stored patterns, of the network that stores the most. Numbers of stored patterns:
-        these. An array (n, N, d) of unit vectors, or (N, d): at these, such as examples of a test. ``"random"``:
-        ``starts`` configurations uniform on the sphere, those that `dmfx.simulate` starts from.
+        Where runs start. None or ``"patterns"``: the stored patterns, of the network that stores the most. Numbers of
+        stored patterns: these. An array (n, N, d) of unit vectors, or (N, d): at these, such as examples of a test.
+        ``"random"``: ``starts`` configurations uniform on the sphere, those that `dmfx.simulate` starts from.
     beta, gamma
         β, at least 0, and γ: numbers or 1-D arrays.
     seed
@@ -90,9 +90,9 @@ def free_running(
         Lazy. With ``...`` for (beta, gamma, seed, [stored], [noise], [replica], initial), where ``initial`` is the
         number of the start: ``overlap`` (..., step, pattern), q_μ(t) = (1/N) Σ_i x_i(t)·ξ_i^μ; ``target_overlap``
         (..., step), the same with the clean example that the run started from; ``final_tokens`` (..., token,
-        component); ``status`` (...); and the network, for ``ds.dmft.model``. Step t is the state after t steps, 0 the
-        start. The coordinate ``target`` has the label of the stored pattern that a start is a version of, -1 for none;
-        it is left out if no start is one.
+        component); ``status`` (...); and the network, for ``ds.dmft.model``. Step t is the state after t updates, and
+        step 0 the start, which `dmfx.simulate` leaves out: its step 0 is the step 1 here. The coordinate ``target`` has
+        the label of the stored pattern that a start is a version of, -1 for none; it is left out if no start is one.
 
     Raises
     ------
@@ -156,9 +156,10 @@ def free_running(
 def _examples(problems: Problems, networks: Networks, tokens: object, starts: object) -> _Examples:
     """Normalise ``tokens`` and ``starts``; what is wrong with them is recorded."""
     fallback = _Examples(None, np.arange(1), None, "")
-    if isinstance(tokens, str):
-        if problems.choice("tokens", tokens, ("random",)) != tokens:
-            return fallback
+    named = isinstance(tokens, str)
+    if named and problems.choice("tokens", tokens, ("patterns", "random")) != tokens:
+        return fallback
+    if named and tokens == "random":
         if starts is None:
             problems.say("tokens='random' needs starts=, the number of random starts")
             return fallback
@@ -167,7 +168,7 @@ def _examples(problems: Problems, networks: Networks, tokens: object, starts: ob
     if starts is not None:
         problems.say("starts goes with tokens='random' only")
     patterns = networks.patterns
-    array = np.arange(len(patterns)) if tokens is None else real_numbers(tokens)
+    array = np.arange(len(patterns)) if named or tokens is None else real_numbers(tokens)
     if array is not None and array.ndim <= 1 and array.dtype.kind in "iu":
         numbers = np.atleast_1d(array)
         if len(patterns) == 0:

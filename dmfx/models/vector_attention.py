@@ -146,7 +146,7 @@ class VectorAttention:
         *,
         beta: float = 1.0,
         epochs: int = 6,
-        batch_size: int = 50,
+        batch_size: int | None = None,
         learning_rate: float = 0.05,
         decay: float = 1.0,
         optimiser: str = "adam",
@@ -183,7 +183,8 @@ class VectorAttention:
         epochs
             How often to go through the examples; with ``resume``, how often more.
         batch_size
-            Examples of a step. The last batch of an epoch has what is left.
+            Examples of a step, at most as many as there are. None is 50, or all of them if they are fewer. The last
+            batch of an epoch has what is left.
         learning_rate
             Step of the optimiser. Adam changes every number by about this much in a step, the plain gradient by this
             times the gradient.
@@ -196,7 +197,8 @@ class VectorAttention:
         symmetric
             Keep J_ij = J_jiᵀ, starting from the symmetric part of the couplings. Low rank doubles.
         vocabulary
-            Unit vectors that the tokens are out of, shape (V, d): sums over them take the place of K_d.
+            Unit vectors that the tokens are out of, shape (V, d), or a `dmfx.tokens.Codebook`: sums over them take the
+            place of K_d.
         held_out
             Examples to watch and not to train on: some of their own, or a number or fraction of ``tokens``, the last
             of them.
@@ -240,6 +242,10 @@ class VectorAttention:
         P is a density, so that log P has no upper bound: tokens that hardly vary, such as patches at the dark border of
         images, grow more likely for as long as training goes on. A higher log-likelihood, held out or not, is not
         always a better memory: compare what the network recalls, too.
+
+        With a vocabulary P is a probability of words, but the network is run as without: tokens move on the whole
+        sphere, and are words at the start only. Run it at the β that it was trained with; `dmfx.tokens.Codebook.encode`
+        of the tokens of a run tells which words they are nearest to. γ does not enter P, as |x_i| = 1.
 
         An epoch costs 4 n N² d² operations in matrix products, and n N² Bessel functions.
         Relative and low-rank couplings have fewer parameters, not cheaper epochs.
@@ -288,14 +294,15 @@ class VectorAttention:
         beta
             β, at least 0.
         vocabulary
-            Unit vectors that the tokens are out of, shape (V, d).
+            Unit vectors that the tokens are out of, shape (V, d), or a `dmfx.tokens.Codebook`.
         workers
             Threads; by default one for each processor.
 
         Returns
         -------
         xr.DataArray
-            Dims (initial, token). On the sphere P is a density: at β = 0 one over the area of the sphere.
+            Dims (initial, token). On the sphere P is a density: at β = 0 one over the area of the sphere. With a
+            vocabulary it is a probability: at β = 0 one over V.
 
         Raises
         ------

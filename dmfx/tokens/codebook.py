@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmfx.tokens.sphere import check_tokens, lengths, project
+from dmfx.tokens.sphere import check_tokens, lengths, project, token_order
 from dmfx.validation import Problems, real_numbers
 from dmfx.weights.streams import CODEBOOK_STREAM, generator
 
@@ -144,12 +144,12 @@ class Codebook:
         Parameters
         ----------
         tokens
-            Unit vectors, shape (n, N, d), or (N, d) for one example.
+            Unit vectors, shape (..., N, d), such as ``tokens`` of a simulation, or (N, d) for one example.
 
         Returns
         -------
         np.ndarray
-            Whole numbers from 0 to V-1, shape (n, N).
+            Whole numbers from 0 to V-1, shape (..., N); (1, N) for one example.
 
         Raises
         ------
@@ -157,9 +157,14 @@ class Codebook:
             For tokens that are not unit vectors with the components of the vocabulary.
         """
         problems = Problems("Codebook.encode")
+        array = real_numbers(token_order(tokens))
+        shape = None if array is None or array.ndim <= 3 else array.shape
+        if shape is not None:
+            tokens = array.reshape(-1, *shape[-2:]) if array.size else array
         array = check_tokens(problems, "tokens", tokens, n_components=self.n_components)
         problems.raise_any()
-        return _nearest(array.reshape(-1, self.n_components), self.vectors).reshape(array.shape[:2])
+        words = _nearest(array.reshape(-1, self.n_components), self.vectors)
+        return words.reshape((shape or array.shape)[:-1])
 
     def decode(self, words: object) -> np.ndarray:
         """The vectors of words.
@@ -167,12 +172,12 @@ class Codebook:
         Parameters
         ----------
         words
-            Whole numbers from 0 to V-1, shape (n, N), or (N,) for one example.
+            Whole numbers from 0 to V-1, shape (..., N), or (N,) for one example.
 
         Returns
         -------
         np.ndarray
-            Unit vectors, shape (n, N, d).
+            Unit vectors, shape (..., N, d); (1, N, d) for one example.
 
         Raises
         ------
@@ -180,11 +185,11 @@ class Codebook:
             For numbers that are no words.
         """
         problems = Problems("Codebook.decode")
-        expected = f"whole numbers from 0 to {self.size - 1} of shape (n, N), or (N,) for one example"
+        expected = f"whole numbers from 0 to {self.size - 1} of shape (..., N), or (N,) for one example"
         array = real_numbers(words)
         if array is None or array.dtype.kind == "f":
             problems.add("words", expected, words, is_type=True)
-        elif array.ndim not in (1, 2) or array.size == 0:
+        elif array.ndim == 0 or array.size == 0:
             problems.add("words", expected, array)
         elif array.min() < 0 or array.max() >= self.size:
             bad = tuple(np.argwhere((array < 0) | (array >= self.size))[0].tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from dmfx.validation import Problems
 
@@ -31,6 +32,10 @@ def as_images(problems: Problems, images: object, shape: tuple[int, ...] | None 
     known = len(problems.messages)
     wanted = "(n, rows, columns) or (n, rows, columns, channels)" if shape is None else _text(("n", *shape))
     expected = f"an array of shape {wanted}" + ("" if shape is None else f", or {_text(shape)} for one image")
+    if isinstance(images, xr.Dataset):
+        hint = "ds.image" if "image" in images else "the variable that holds them"
+        problems.add("images", f"{expected}, such as {hint}", images, is_type=True)
+        return None
     try:
         array = np.asarray(images)
     except (TypeError, ValueError):

@@ -14,6 +14,9 @@ from dmfx.validation import Problems, real_numbers
 
 __all__ = ["Patches"]
 
+#: Pixels beyond which `Patches.of` takes floats for bytes that were not divided by 255.
+MOST = 10.0
+
 
 @dataclass(frozen=True, init=False)
 class Patches:
@@ -113,6 +116,12 @@ class Patches:
         Patches
             The range of pixels is 0 to 1 if these images keep to it, and otherwise what they have.
 
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no set of images or has NaN or infinities; for pixels beyond ±10, which are rather bytes turned
+            to floats, beside which a constant of 1 is next to nothing.
+
         Examples
         --------
         >>> dmfx.tokens.Patches.of(np.zeros((5, 32, 32, 3)), patch=8).n_components
@@ -124,6 +133,12 @@ class Patches:
             check_pixels(problems, array, -np.inf, np.inf)
         problems.raise_any()
         low, high = float(array.min()), float(array.max())
+        if max(-low, high) > MOST:
+            problems.say(
+                f"images have pixels from {low:g} to {high:g}, far beyond 0 to 1: divide bytes by 255, or make "
+                "Patches(image_shape, ...) with their pixel_range and a constant in their units"
+            )
+            problems.raise_any()
         if low >= 0 and high <= 1:
             low, high = 0.0, 1.0
         elif low == high:

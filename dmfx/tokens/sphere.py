@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from dmfx.memory import check_memory
 from dmfx.validation import Problems, real_numbers
 from dmfx.weights.streams import START_STREAM, generator
 
-__all__ = ["check_tokens", "describe_place", "index_text", "lengths", "normalise", "overlap", "project", "random"]
+__all__ = [
+    "check_tokens",
+    "describe_place",
+    "index_text",
+    "lengths",
+    "normalise",
+    "overlap",
+    "project",
+    "random",
+    "token_order",
+]
 
 #: How far from 1 the length of a token may be; single precision stays well within.
 TOLERANCE = 1e-6
@@ -30,7 +41,8 @@ def check_tokens(
     argument
         Name of the argument.
     tokens
-        What was given: unit vectors, shape (n, N, d), or (N, d) for one example.
+        What was given: unit vectors, shape (n, N, d), or (N, d) for one example; a DataArray with the dims token and
+        component in any order.
     n_tokens, n_components
         N and d of the couplings that the tokens go with; None where any will do.
 
@@ -41,7 +53,7 @@ def check_tokens(
     """
     n, d = ("N" if n_tokens is None else n_tokens), ("d" if n_components is None else n_components)
     expected = f"unit vectors of shape (n, {n}, {d}), or ({n}, {d}) for one example"
-    array = real_numbers(tokens)
+    array = real_numbers(token_order(tokens))
     if array is None:
         problems.add(argument, expected, tokens, is_type=True)
         return None
@@ -68,6 +80,13 @@ def check_tokens(
     if zero.any() or off.any() or not finite.all():
         return None
     return array[None] if single else array
+
+
+def token_order(tokens: object) -> object:
+    """What was given, but of a DataArray with the dims token and component these two last."""
+    if isinstance(tokens, xr.DataArray) and {"token", "component"} <= set(tokens.dims):
+        return tokens.transpose(..., "token", "component")
+    return tokens
 
 
 def describe_place(bad: np.ndarray, names: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmfx.tokens.codebook import Codebook
 from dmfx.tokens.sphere import check_tokens, describe_place
 from dmfx.validation import Problems, real_numbers
 
@@ -54,9 +55,11 @@ def parse_vocabulary(problems: Problems, vocabulary: object, n_components: int) 
     """The vectors of a vocabulary, or None without one or when a problem was recorded."""
     if vocabulary is None:
         return None
+    if isinstance(vocabulary, Codebook):
+        vocabulary = vocabulary.vectors
     array = real_numbers(vocabulary)
     if array is None or array.ndim != 2:
-        expected = f"unit vectors of shape (V, {n_components}), or None"
+        expected = f"unit vectors of shape (V, {n_components}), a dmfx.tokens.Codebook, or None"
         problems.add("vocabulary", expected, vocabulary, is_type=array is None)
         return None
     parsed = check_tokens(problems, "vocabulary", array, None, n_components)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+#: Examples of a step, where there are so many and no number is given.
+BATCH_SIZE = 50
+
 
 def fit(
     net: VectorAttention,
@@ -29,7 +32,7 @@ def fit(
     *,
     beta: float,
     epochs: int,
-    batch_size: int,
+    batch_size: int | None,
     learning_rate: float,
     decay: float,
     optimiser: str,
@@ -69,7 +72,9 @@ def fit(
     vectors = parse_vocabulary(problems, vocabulary, couplings.n_components)
     examples = parse_examples(problems, "tokens", tokens, *sizes, vectors, vocabulary is not None)
     examples, others = parse_held_out(problems, held_out, examples, *sizes)
-    if examples is not None and given["batch_size"] > len(examples):
+    if examples is not None and given["batch_size"] is None:
+        given["batch_size"] = min(BATCH_SIZE, len(examples))
+    elif examples is not None and given["batch_size"] > len(examples):
         problems.say(f"batch_size must be at most the number of examples, {len(examples)}, not {given['batch_size']}")
     if given["patience"] is not None and held_out is None:
         problems.say("patience needs held_out: training stops when the examples held out become less likely")

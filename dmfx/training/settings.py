@@ -75,7 +75,7 @@ def parse_settings(
         problems.add("symmetric", "True or False", symmetric, is_type=True)
     return {
         "beta": _above_zero(problems, "beta", beta),
-        "batch_size": problems.count("batch_size", batch_size),
+        "batch_size": None if batch_size is None else problems.count("batch_size", batch_size),
         "learning_rate": _above_zero(problems, "learning_rate", learning_rate),
         "decay": _above_zero(problems, "decay", decay, maximum=1.0),
         "optimiser": problems.choice("optimiser", optimiser, OPTIMISERS),

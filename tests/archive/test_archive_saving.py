@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import dmfx
 from dmfx import archive
 
 
@@ -180,6 +181,9 @@ def test_wrong_arguments(sweep, tmp_path):
         archive.save(sweep, tmp_path / "missing" / "run.nc")
     with pytest.raises(TypeError, match=r"to_dataset"):
         archive.save(sweep["m_o"], tmp_path / "run.nc")
+    net = dmfx.VectorAttention(dmfx.couplings.zeros(3, 2))
+    with pytest.raises(TypeError, match=r"not a VectorAttention.*; make it one with .*dmfx\.save\(net\.to_dataset\(\)"):
+        archive.save(net, tmp_path / "run.nc")
     with pytest.raises(TypeError, match="path must be a path"):
         archive.save(sweep, 3)
 

@@ -39,6 +39,11 @@ def test_goes_where_simulate_goes(net, patterns):
     assert goes_on.target.values.tolist() == [0, 1, 2, 3]
 
 
+def test_patterns_is_another_word_for_none(net):
+    named, default = (dmfx.free_running(net, tokens, beta=1.0, gamma=0.1, steps=2) for tokens in ("patterns", None))
+    assert named.drop_attrs().identical(default.drop_attrs())
+
+
 @pytest.mark.parametrize("transient", [1, 2, 5])
 @pytest.mark.parametrize("chunks", [-1, {"step": 2}])
 def test_the_transient_is_left_out(net, transient, chunks):

@@ -144,7 +144,8 @@ def test_means_that_vanish(net, patterns):
         (("random",), {"starts": 0}, "starts must be"),
         (("random",), {"starts": 2, "noise": 0.1}, "noise goes with examples"),
         (("random",), {"starts": 2, "variables": "target_overlap"}, "target_overlap needs examples"),
-        (("patterns",), {}, "tokens must be one of 'random'"),
+        (("images",), {}, "tokens must be one of 'patterns', 'random'"),
+        (("patterns",), {"starts": 2}, "starts goes with tokens='random' only"),
         ((4,), {}, "tokens must be numbers of stored patterns from 0 to 3"),
         (([0, -1],), {}, "tokens must be numbers of stored patterns from 0 to 3"),
     ],
@@ -155,7 +156,7 @@ def test_free_running(net, args, kwargs, expected):
 
 def test_no_patterns_to_start_from(net):
     bare = net.with_patterns(None)
-    for tokens in (None, 0, [0]):
+    for tokens in (None, "patterns", 0, [0]):
         assert "the model has no stored patterns" in message(dmfx.free_running, ValueError, bare, tokens, steps=2)
 
 
@@ -170,6 +171,14 @@ def test_networks_whose_patterns_do_not_go_together(net, patterns):
         assert found.sizes["stored"] == 2
         assert "target" not in found.coords
         assert "target" in task({1: net.with_patterns(patterns[:1]), 4: net}, patterns, **SWEEP).coords
+
+
+def test_networks_by_another_number_than_that_of_their_patterns(net, patterns):
+    for model in ({3: net}, {2: net.with_patterns(patterns[:2]), 3: net}):
+        text = message(dmfx.free_running, ValueError, model, steps=2)
+        assert "but the network 3 has 4 patterns" in text
+    found = dmfx.denoising({3: net.with_patterns(None), 4: net}, patterns, **SWEEP)
+    assert found.stored.values.tolist() == [3, 4]
 
 
 @pytest.mark.parametrize("task", ["recall", None, dmfx.simulate])

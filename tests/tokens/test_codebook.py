@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from dmfx import tokens
@@ -75,6 +76,22 @@ def test_decode():
     assert book.decode(np.array([2, 0], dtype=np.uint8)).shape == (1, 2, 3)
 
 
+def test_any_dims_before():
+    book = Codebook(np.eye(3))
+    x = tokens.random(24, 5, 3)
+    words = book.encode(x)
+    many = x.reshape(2, 3, 4, 5, 3)
+    assert np.array_equal(book.encode(many), words.reshape(2, 3, 4, 5))
+    assert book.decode(book.encode(many)).shape == many.shape
+    turned = xr.DataArray(many, dims=("beta", "seed", "step", "token", "component")).transpose(
+        "component", "token", ...
+    )
+    assert np.array_equal(book.encode(turned), words.reshape(2, 3, 4, 5))
+    for wrong in (many[..., :2], many[:0], 2 * many):
+        with pytest.raises(ValueError, match=r"Codebook\.encode: tokens must be unit vectors"):
+            book.encode(wrong)
+
+
 def test_travels():
     book = Codebook.fit(clusters()[0], size=4)
     spec = json.loads(json.dumps(book.spec()))
@@ -116,7 +133,7 @@ class TestWrong:
         with pytest.raises(ValueError, match=r"Codebook.encode: tokens must be unit vectors of shape \(n, N, 3\)"):
             Codebook(np.eye(3)).encode(np.eye(2))
 
-    @pytest.mark.parametrize("words", [[[0, 3]], [[-1]], [[[0]]], 0, np.zeros((0, 2), dtype=int)])
+    @pytest.mark.parametrize("words", [[[0, 3]], [[-1]], [[[3]]], 0, np.zeros((0, 2), dtype=int)])
     def test_decode(self, words):
         with pytest.raises(ValueError, match="words must be whole numbers from 0 to 2"):
             Codebook(np.eye(3)).decode(words)

@@ -94,6 +94,22 @@ class TestOf:
         assert patches == Patches((32, 32, 3), (4, 8), 0.5)
         assert (patches.grid, patches.n_tokens, patches.n_components) == ((8, 4), 32, 97)
 
+    def test_bytes_that_became_floats(self):
+        with pytest.raises(
+            ValueError, match=r"pixels from 0 to 255, far beyond 0 to 1: divide bytes by 255, or make Pat"
+        ):
+            Patches.of(np.linspace(0, 255, 64).reshape(1, 8, 8))
+        with pytest.raises(ValueError, match="from -11 to 0, far beyond"):
+            Patches.of(np.linspace(-11, 0, 64).reshape(1, 8, 8))
+        assert Patches.of(np.linspace(-10, 10, 64).reshape(1, 8, 8)).pixel_range == (-10, 10)
+
+    def test_a_dataset(self):
+        ds = tokens.digits(examples=slice(3))
+        with pytest.raises(TypeError, match=r"images must be an array .*, such as ds\.image, not a Dataset"):
+            Patches.of(ds)
+        with pytest.raises(TypeError, match="such as the variable that holds them, not a Dataset"):
+            Patches.of(ds[["label"]])
+
     def test_wrong_images(self):
         with pytest.raises(ValueError, match=r"Patches.of: images must be an array of shape \(n, rows, columns\) or"):
             Patches.of(np.zeros((8, 8)))

@@ -1,7 +1,10 @@
 """Unit vectors: checked, made, compared, drawn."""
 
+import itertools
+
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -25,6 +28,14 @@ class TestCheckTokens:
     def test_one_configuration(self):
         x = tokens.random(1, 5, 4)
         assert np.array_equal(checked(x[0], 5, 4)[0], x)
+
+    def test_dims_in_any_order(self):
+        x = tokens.random(5, 5, 5)
+        given = xr.DataArray(x, dims=("initial", "token", "component"))
+        for dims in itertools.permutations(given.dims):
+            assert np.array_equal(checked(given.transpose(*dims))[0], x)
+        assert np.array_equal(checked(given[2].T)[0], x[2:3])
+        assert np.array_equal(checked(given.rename(token="patch"))[0], x)
 
     @pytest.mark.parametrize("order", ["C", "F"])
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])

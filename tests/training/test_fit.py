@@ -107,6 +107,28 @@ def test_a_vocabulary_is_learned():
     np.testing.assert_allclose(likely, expected, rtol=1e-9, atol=1e-12)
 
 
+def test_a_codebook_is_a_vocabulary():
+    book = dmfx.tokens.Codebook.fit(TOKENS, 5)
+    words = book.encode(TOKENS)
+    net = fit(tokens=words, vocabulary=book, held_out=10)
+    assert net == fit(tokens=words, vocabulary=book.vectors, held_out=10)
+    likely = net.log_likelihood(words, vocabulary=book)
+    assert np.array_equal(likely, net.log_likelihood(words, vocabulary=book.vectors))
+    assert likely.attrs["long_name"] == "log-likelihood of a token, given all others"
+    np.testing.assert_allclose(net.log_likelihood(words, beta=0.0, vocabulary=book), -math.log(5), rtol=1e-13)
+    with pytest.raises(ValueError, match=r"vocabulary must be unit vectors of shape"):
+        fit(tokens=words, vocabulary=dmfx.tokens.Codebook(np.eye(4)))
+
+
+def test_steps_take_50_examples_or_all_there_are():
+    net = ZEROS.fit(TOKENS, epochs=1, progress=False)
+    assert net == fit(epochs=1, batch_size=30)
+    assert net.training.settings.batch_size == 30
+    assert ZEROS.fit(TOKENS, epochs=1, held_out=10, progress=False).training.settings.batch_size == 20
+    many = slow.some_tokens(np.random.default_rng(5), 60, 4, 3)
+    assert ZEROS.fit(many, epochs=1, progress=False).training.settings.batch_size == 50
+
+
 def test_what_comes_back():
     held_out = slow.some_tokens(np.random.default_rng(3), 7, 4, 3)
     net = fit(held_out=held_out, decay=0.5)

@@ -177,6 +177,18 @@ def test_a_checkpoint_of_a_resumed_training(tmp_path, monkeypatch):
     assert VectorAttention.from_dataset(dmfx.open(early)).training.epochs == 3
 
 
+def test_the_batches_of_a_training_are_known_by_their_size(tmp_path):
+    path, few = tmp_path / "run.nc", TOKENS[:20]
+    options = {"progress": False, "checkpoint": path}
+    whole = start().fit(few, epochs=2, progress=False)
+    once = start().fit(few, epochs=1, **options)
+    assert once.training.settings.batch_size == 20
+    assert_same(start().fit(few, epochs=2, **options), whole)
+    assert_same(once.fit(few, epochs=1, batch_size=20, resume=True, progress=False), whole)
+    with pytest.raises(ValueError, match="batch_size was 20, is 10"):
+        start().fit(few, epochs=2, batch_size=10, **options)
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     path = tmp_path / "run.nc"
     fit(start(), 3, checkpoint=path)
