@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx import analysis, archive
-from dmfx.analysis.recall import THRESHOLD, TOLERANCE
+from dmfx.analysis.recall import TOLERANCE
 from dmfx.dynamics.exponents import EVERY, WINDOWS
 from dmfx.models import SelfAttention, VectorAttention, model_from_dataset
 
@@ -274,7 +274,7 @@ class DmftAccessor:
     def recall(
         self,
         patterns: object | Sequence[object] | np.ndarray | xr.DataArray | None = None,
-        threshold: float = THRESHOLD,
+        threshold: float | None = None,
         *,
         variable: str | None = None,
         window: int | None = None,
@@ -294,7 +294,7 @@ class DmftAccessor:
 
     def basin_size(
         self,
-        threshold: float = THRESHOLD,
+        threshold: float | None = None,
         *,
         dim: str = "noise",
         variable: str | None = None,
@@ -306,7 +306,7 @@ class DmftAccessor:
 
     def interference(
         self,
-        threshold: float = THRESHOLD,
+        threshold: float | None = None,
         *,
         correlation: np.ndarray | xr.DataArray | None = None,
         variable: str | None = None,
@@ -321,7 +321,7 @@ class DmftAccessor:
 
     def capacity(
         self,
-        threshold: float = THRESHOLD,
+        threshold: float | None = None,
         *,
         dim: str = "stored",
         variable: str | None = None,

@@ -72,8 +72,14 @@ FINAL_KINDS = ("fixed_point", "cycle", "moving", "irregular", "diverged", "unkno
 #: What a run ends near: one stored pattern, several, or none.
 FINAL_STATES = ("stored", "mixture", "spurious", "diverged")
 
+#: Whether a run ends nearest to the pattern of its start, if it has one, and the network stores it.
+CORRECT = ("no", "yes", "no_target", "not_stored")
+
+#: Whether a lifetime of the pattern of the start ended before the run did.
+ENDED = ("no", "yes", "no_target")
+
 #: How the level is known at which half of the trials succeed: by the fit between the levels, or beyond them; as an
-#: interval in which all trials turn from success to failure; as a bound; not at all.
+#: interval between two levels in which success turns to failure too steeply for the fit; as a bound; not at all.
 HALF_POINTS = ("fitted", "extrapolated", "separated", "always", "never", "no_fall", "no_trials")
 
 #: How the fraction that is recalled falls through half with the number of patterns: once, several times, or not.
@@ -247,7 +253,7 @@ VARIABLES = {
     "escapes": Variable("number of escapes from one attractor to another", units="count"),
     "stay_length": Variable("length of the stay near the attractor", units="step"),
     "stay_ended": Variable("whether the stay ended before the run did", flags=("no", "yes")),
-    "log_likelihood": Variable("logarithm of the probability density of a token, given all others", symbol="log P"),
+    "log_likelihood": Variable("log-likelihood of a token, given all others", symbol="log P"),
     "held_out_log_likelihood": Variable("log-likelihood per token of the examples held out", symbol="log P"),
     "gradient_norm": Variable("root mean square length of the gradient"),
     "learning_rate": Variable("learning rate"),
@@ -269,7 +275,8 @@ VARIABLES = {
     "target_final": Variable("mean overlap with the pattern of the start over the last steps", symbol="q"),
     "target_peak": Variable("largest overlap with the pattern of the start", symbol="q"),
     "target_lifetime": Variable("time that the overlap with the pattern of the start stays up", units="step"),
-    "correct": Variable("whether the run ends nearest to the pattern of its start", flags=("no", "yes", "no_target")),
+    "correct": Variable("whether the run ends nearest to the pattern of its start", flags=CORRECT),
+    "target_lifetime_ended": Variable("whether the overlap with the pattern of the start fell again", flags=ENDED),
     "recall_fraction": Variable("fraction of trials that recall the pattern"),
     "recall_fraction_low": Variable("lower end of the 95 % interval of the fraction recalled"),
     "recall_fraction_high": Variable("upper end of the 95 % interval of the fraction recalled"),

@@ -71,7 +71,8 @@ def results_of(shared: Following, steps: int) -> dict[str, Result]:
     }
     if shared.has_target:
         results |= dict.fromkeys(("target_final", "target_peak"), ((), (), np.float64))
-        results |= {"target_lifetime": ((), (), np.float64), "correct": ((), (), np.int8)}
+        results["target_lifetime"] = (), (), np.float64
+        results |= dict.fromkeys(("target_lifetime_ended", "correct"), ((), (), np.int8))
     return results
 
 
@@ -114,6 +115,7 @@ def follow_block(shared: Following, runs: np.ndarray, *more: np.ndarray) -> tupl
         at = np.arange(count), place
         has = place >= 0
         results += [np.where(has, each[at], np.nan) for each in (final, peak, life)]
+        results.append(np.where(has, ended[at], 2).astype(np.int8))
         results.append(np.where(has, (final_place == place) & alive, 2).astype(np.int8))
     return tuple(each.reshape((*sweep, *each.shape[1:])) for each in results)
 

@@ -15,14 +15,21 @@ __all__ = [
     "Times",
     "check_no_dims",
     "default_variable",
+    "own_variable",
     "pick_overlaps",
     "places_of",
     "step_times",
+    "stored_targets",
     "targets_of",
 ]
 
 #: Variables that are looked for first.
 FIRST = ("overlap", "m_o_semantic")
+
+#: Overlap of each run with the pattern that it starts from, as tasks record it.
+OWN = "target_overlap"
+#: Coordinate with the number of patterns that a network stores: the first ones.
+STORED = "stored"
 
 #: Configurations are unit vectors within this.
 UNIT = 1e-6
@@ -63,6 +70,15 @@ def default_variable(ds: object) -> object:
         return None
     there = [name for name, array in ds.data_vars.items() if {"step", "pattern"} <= set(array.dims)]
     return next((name for name in (*FIRST, *there) if name in there), None)
+
+
+def own_variable(ds: object, variable: object) -> str | None:
+    """Name of the variable (..., step) with the overlap of each run with a pattern of its own, if that is meant."""
+    if not isinstance(ds, xr.Dataset) or (variable is None and default_variable(ds) is not None):
+        return None
+    name = OWN if variable is None else variable
+    there = isinstance(name, str) and name in ds.data_vars
+    return name if there and {"step", "pattern", "token"} & set(ds[name].dims) == {"step"} else None
 
 
 def pick_overlaps(problems: Problems, ds: object, variable: object, patterns: object) -> Overlaps | None:
@@ -186,6 +202,25 @@ def targets_of(problems: Problems, ds: xr.Dataset, dims: tuple) -> xr.DataArray 
         problems.say(f"ds must have the coordinate target along dims of the runs, but {', '.join(missing)} is none")
         return None
     return target.reset_coords(drop=True)
+
+
+def stored_targets(ds: xr.Dataset, targets: xr.DataArray, name: object) -> xr.DataArray | None:
+    """Whether networks store the patterns of the runs, True for runs without one; None where all do.
+
+    The networks store the first patterns, in the order that they have in the variable of that name or in ds.
+    """
+    if STORED not in ds.coords or ds[STORED].dtype.kind not in "iuf":
+        return None
+    if "pattern" in ds[name].dims or "pattern" in ds.coords:
+        labels = (ds[name] if "pattern" in ds[name].dims else ds)["pattern"].values
+        places = places_of(labels, targets.values)
+    elif targets.dtype.kind in "iu":
+        places = targets.values
+    else:
+        return None
+    return ds[STORED].reset_coords(drop=True).drop_vars(STORED, errors="ignore") > xr.DataArray(
+        places, dims=targets.dims
+    )
 
 
 def places_of(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import trajectory
-from dmfx.analysis._overlaps import default_variable
+from dmfx.analysis._overlaps import OWN, STORED, default_variable
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.validation import Problems
 
@@ -24,11 +24,6 @@ __all__ = [
     "trial_values",
     "where_stored",
 ]
-
-#: Overlap with the pattern of its own that each run belongs to, as tasks record it.
-OWN = "target_overlap"
-#: Coordinate with the number of patterns that a network stores.
-STORED = "stored"
 
 
 class Groups(NamedTuple):

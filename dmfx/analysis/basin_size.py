@@ -11,12 +11,13 @@ import xarray as xr
 
 from dmfx.analysis._labelled import assemble
 from dmfx.analysis._overlaps import check_no_dims
+from dmfx.analysis._threshold import check_threshold, warn_if_alike
 from dmfx.analysis._trials import Groups, check_pool, pick_trials, sum_groups, trial_values, where_stored
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.analysis.basins import wilson
-from dmfx.analysis.recall import THRESHOLD
 from dmfx.dynamics.half_point import half_points
 from dmfx.validation import Problems
+from dmfx.variables import HALF_POINTS
 
 __all__ = ["basin_size", "fractions"]
 
@@ -34,7 +35,7 @@ class _Shared(NamedTuple):
 
 def basin_size(
     ds: xr.Dataset,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     *,
     dim: str = "noise",
     variable: str | None = None,
@@ -58,7 +59,8 @@ def basin_size(
         none); or ``target_overlap`` (..., dim, [replica], initial, step), where without ``target`` each start has a
         pattern of its own.
     threshold
-        An overlap of at least this counts as recall.
+        An overlap of at least this counts as recall. None stands for 0.8, with a warning if the stored ``patterns`` of
+        ds are more alike than that.
     dim
         Which dim has the levels of corruption, numbers in any order: ``"noise"``, or ``"fraction"`` of hidden tokens.
     variable
@@ -79,12 +81,15 @@ def basin_size(
         - ``basin_size`` (..., pattern), ``basin_size_low``, ``basin_size_high``, its 95 % interval, and
           ``basin_steepness`` (``pooled_basin_size`` (...), ...);
         - ``basin_known`` (..., pattern) (``pooled_basin_known``): fitted; extrapolated, beyond the levels that there
-          are; separated: all trials below some level succeed and all above fail, so that any size between the levels
-          next to it, of which the middle is given, is as good; always or never: all trials or none succeed, the size is
-          NaN, and the end of the interval that is finite is a bound; no_fall: success does not become rarer with the
-          noise, and the size is NaN; no_trials;
+          are; separated: all trials below some level succeed and all above fail, at that level itself a part of them or
+          none, so that the fit is infinitely steep: the size is in the middle of the last level with at least half of
+          successes and the first one with less, and any other between the two is as good; the interval has both in it
+          (a level with exactly half is the size); always or never: all trials or none succeed, or the fit is infinitely
+          steep and at all levels at least half succeed, or less: the size is NaN, and the end of the interval that is
+          finite is a bound; no_fall: success does not become rarer with the noise, and the size is NaN; no_trials;
         - ``pooled_basin_size_error`` (...): the standard error of the pooled size that is due to having just these
-          patterns, from the jackknife over patterns; NaN for fewer than three or where one cannot be left out;
+          patterns, from the jackknife over patterns; NaN for fewer than three, where one cannot be left out, and where
+          the pooled size is separated, as steps between levels are no measure of it;
         - ``status``.
 
     Raises
@@ -121,7 +126,7 @@ def basin_size(
     (array([1.  , 0.75, 0.3 , 0.35, 0.2 ]), 0.31)
     """
     problems = Problems("basin_size")
-    threshold = problems.real("threshold", threshold)
+    given, threshold = threshold, check_threshold(problems, threshold)
     dim = _dim(problems, dim)
     trials = pick_trials(problems, ds, variable, dim)
     array = None if trials is None else trials.array
@@ -132,6 +137,7 @@ def basin_size(
         check_no_dims(problems, tuple(each for each in array.dims if each not in own), ("pattern",))
     values = trial_values(problems, trials, when)
     problems.raise_any()
+    warn_if_alike(given, ds.get("patterns"))
     values = where_stored(values, ds, trials)
 
     inner = (dim, *pooled, "initial")
@@ -210,7 +216,8 @@ def _block(shared: _Shared, values: np.ndarray) -> tuple[np.ndarray, ...]:
     each = half_points(levels, *_curves(hits, trials))
     all_hits, all_trials = hits.sum(axis=2), trials.sum(axis=2)
     together = half_points(levels, all_hits, all_trials)
-    error = _jackknife(levels, hits, trials)
+    separated = together.known == HALF_POINTS.index("separated")
+    error = np.where(separated, np.nan, _jackknife(levels, hits, trials))
     patterns = groups.labels.size
     results = [*fractions(hits, trials), trials]
     results += [part.reshape(len(flat), patterns) for part in each]

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from dmfx.analysis._labelled import assemble, positive
+from dmfx.analysis._threshold import check_threshold, warn_if_alike
 from dmfx.analysis._trials import STORED, Groups, check_pool, pick_trials, sum_groups, trial_values, where_stored
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.analysis.basins import wilson
-from dmfx.analysis.recall import THRESHOLD
 from dmfx.validation import Problems
 
 __all__ = ["capacity"]
@@ -34,7 +34,7 @@ class _Shared(NamedTuple):
 
 def capacity(
     ds: xr.Dataset,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     *,
     dim: str = STORED,
     variable: str | None = None,
@@ -54,7 +54,8 @@ def capacity(
         place of ``noise``. Overlaps with what a network has not stored may be there: a start counts in networks that
         store its pattern.
     threshold
-        An overlap of at least this counts as recall.
+        An overlap of at least this counts as recall. None stands for 0.8, with a warning if the stored ``patterns`` of
+        ds are more alike than that.
     dim
         Which dim has the numbers of stored patterns. Its networks store the first ones along ``pattern``, so that a
         start counts where the place of its target, or without that dim the number ``target``, is less than that number.
@@ -109,7 +110,7 @@ def capacity(
     (array([1. , 0.9, 0.2]), 15.71, 0.32)
     """
     problems = Problems("capacity")
-    threshold = problems.real("threshold", threshold)
+    given, threshold = threshold, check_threshold(problems, threshold)
     if not isinstance(dim, str) or dim in ("step", "pattern", "initial"):
         expected = "the name of the dim with the numbers of stored patterns"
         problems.add("dim", expected, dim, is_type=not isinstance(dim, str))
@@ -121,6 +122,7 @@ def capacity(
     spins = _size(problems, ds, size)
     values = trial_values(problems, trials, when)
     problems.raise_any()
+    warn_if_alike(given, ds.get("patterns"))
 
     values = where_stored(values, ds, trials, dim)
     order = np.argsort(stored, kind="stable")

@@ -11,9 +11,10 @@ import xarray as xr
 
 from dmfx.analysis._overlaps import check_no_dims, pick_overlaps, step_times
 from dmfx.analysis._similarity import Similarities, pick_similarities
+from dmfx.analysis._threshold import check_threshold, warn_if_alike
 from dmfx.analysis._trials import Groups, Trials, check_pool, pick_trials, sum_groups, where_stored
 from dmfx.analysis._whole import assemble_lazily, call_blocks, whole
-from dmfx.analysis.recall import THRESHOLD, recall
+from dmfx.analysis.recall import recall
 from dmfx.dynamics.association import pearson, spearman
 from dmfx.validation import Problems
 
@@ -38,7 +39,7 @@ class _Shared(NamedTuple):
 
 def interference(
     ds: xr.Dataset,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     *,
     correlation: np.ndarray | xr.DataArray | None = None,
     variable: str | None = None,
@@ -58,7 +59,8 @@ def interference(
         and the coordinate ``target``, or ``target_overlap``. Without either, as for systems A and B, each pattern is
         measured in the runs from all starts.
     threshold
-        An overlap of at least this counts as recall.
+        An overlap of at least this counts as recall. None stands for 0.8, with a warning if the stored ``patterns`` of
+        ds are more alike than that.
     correlation
         How much each pattern is like the others: C (pattern, pattern), or one number for each pattern (pattern). By
         default C is computed from the variable ``patterns`` (pattern, token, component). Arrays are in the order of the
@@ -129,7 +131,7 @@ def interference(
     True
     """
     problems = Problems("interference")
-    threshold = problems.real("threshold", threshold)
+    given, threshold = threshold, check_threshold(problems, threshold)
     bins = problems.count("bins", bins, maximum=10**6)
     window = None if window is None else problems.count("window", window)
     runs, trials, name = _runs(problems, ds, variable)
@@ -146,6 +148,7 @@ def interference(
             problems.say(f"window must be at most the number of steps, {array.sizes['step']}, not {window}")
     similarities = pick_similarities(problems, ds, correlation, labels)
     problems.raise_any()
+    warn_if_alike(given, ds.get("patterns"))
 
     found = recall(runs, threshold=threshold, variable=name, window=window)
     measured = [found[each] for each in (OF_ALL if groups is None else MEASURES).values()]

@@ -12,17 +12,19 @@ from dmfx.analysis._labelled import assemble
 from dmfx.analysis._overlaps import (
     Overlaps,
     check_no_dims,
+    own_variable,
     pick_overlaps,
     step_times,
+    stored_targets,
     targets_of,
 )
+from dmfx.analysis._threshold import check_threshold, warn_if_alike
 from dmfx.analysis._whole import call_blocks, whole
 from dmfx.validation import Problems
+from dmfx.variables import CORRECT
 
-__all__ = ["THRESHOLD", "recall"]
+__all__ = ["recall"]
 
-#: Overlap that counts as recall.
-THRESHOLD = 0.8
 #: States must return this closely.
 TOLERANCE = 1e-8
 #: Part of the steps that is the end of a run, and least number of them.
@@ -31,11 +33,23 @@ PART, FEWEST = 4, 8
 #: Dims of a run.
 INNER = ("step", "pattern", "token", "component")
 
+#: Correct, of a run whose network does not store the pattern of its start.
+NOT_STORED = np.int8(CORRECT.index("not_stored"))
+#: What is told of runs that only have the overlap with a pattern of their own.
+OF_OWN = (
+    "target_final",
+    "target_peak",
+    "target_lifetime",
+    "target_lifetime_ended",
+    "final_kind",
+    "final_period",
+)
+
 
 def recall(
     ds: xr.Dataset,
     patterns: object | Sequence[object] | np.ndarray | xr.DataArray | None = None,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     *,
     variable: str | None = None,
     window: int | None = None,
@@ -54,10 +68,12 @@ def recall(
         Labels of the patterns to follow, by default all. Or configurations to compare the states with, an array or
         DataArray (pattern, token, component) of unit vectors, where ds has ``tokens`` (..., step, token, component).
     threshold
-        An overlap of at least this counts as recall.
+        An overlap of at least this counts as recall. None stands for 0.8, with a warning if the stored ``patterns`` of
+        ds are more alike than that.
     variable
         Which variable with dims (..., step, pattern) has the overlaps. By default ``overlap``, else ``m_o_semantic``,
-        else the first that there is.
+        else the first that there is, else ``target_overlap``: this, and any other (..., step), is taken for the overlap
+        of each run with a pattern of its own, be it stored or not, and what concerns the others is left out.
     window
         How many of the last steps are the end of the run; by default a quarter of them, at least 8.
     tolerance
@@ -83,7 +99,12 @@ def recall(
         - ``final_state`` (...): stored if one final overlap reaches the threshold, mixture if several do, spurious if
           none does, diverged;
         - with a coordinate ``target``, the label of the pattern that a start is a version of: ``target_final``,
-          ``target_peak``, ``target_lifetime``, and ``correct``, whether ``final_nearest`` is the target (...);
+          ``target_peak``, ``target_lifetime``, ``target_lifetime_ended``, and ``correct``, whether ``final_nearest`` is
+          the target (...): no, yes, no_target, or not_stored, by networks with several numbers of ``stored`` patterns,
+          the first ones, of which the target is none. The others are measured in such runs too: with whole numbers for
+          targets, ``found.target_final.where(found.stored > found.target)`` has those of stored patterns alone;
+        - of a variable (..., step): ``target_final``, ``target_peak``, ``target_lifetime``, ``target_lifetime_ended``,
+          ``final_kind``, ``final_period``, and no more, such as of images that a network has not seen;
         - ``status``.
 
         Of equal overlaps the first pattern is the nearest. Times are labels of ``step``, and lifetimes are in its unit.
@@ -100,10 +121,12 @@ def recall(
     A run counts up to its first step with an overlap that is not finite. A lifetime that is cut off there has not
     ended, and final values are NaN.
 
-    The threshold of 0.8 is between what noise leaves and what one step restores: tokens with noise of 0.3 per component
-    have an overlap of 0.63 with the clean image, and of 0.94 after a step (MNIST, 49 tokens in 17 dimensions). Tokens
-    are then 37° from those of the pattern; of spins 90 % agree. Patterns that have such an overlap with each other
-    cannot be told apart by it: their runs end in a ``mixture``; `dmfx.interference` tells which those are.
+    The threshold must be above what patterns have with each other, or a run that ends in another one counts as recall.
+    That is so for 0.8 where patterns are made of random tokens, or of spins (of which 90 % then agree). It is not for
+    images that share most of their background: of MNIST, as 49 patches of 16 pixels and a constant, the most similar
+    other image has an overlap of 0.93 (median), and even the mean image one of 0.90, so that 0.95 is sensible.
+    Patterns that have an overlap of more than the threshold with each other cannot be told apart by it: their runs end
+    in a ``mixture``; `dmfx.interference` tells which those are.
 
     The end repeats with period p if every overlap at each of its steps is the same as p steps before, within the
     tolerance; the smallest p up to half of the window is found. Equal overlaps are not equal states: where ds has
@@ -134,8 +157,12 @@ def recall(
     (1, 0, 0)
     """
     problems = Problems("recall")
-    overlaps = pick_overlaps(problems, ds, variable, patterns)
-    threshold = problems.real("threshold", threshold)
+    own = None if isinstance(patterns, (np.ndarray, xr.DataArray)) else own_variable(ds, variable)
+    if own is not None and patterns is not None:
+        problems.say(f"patterns must be left out for {own!r}, which has the overlap of each run with one of its own")
+    followed = ds if own is None else _with_pattern(ds[own])
+    overlaps = pick_overlaps(problems, followed, own or variable, None if own else patterns)
+    given, threshold = threshold, check_threshold(problems, threshold)
     tolerance = problems.real("tolerance", tolerance, minimum=0.0)
     if not isinstance(absolute, (bool, np.bool_)):
         problems.add("absolute", "True or False", absolute, is_type=True)
@@ -148,12 +175,13 @@ def recall(
     array = overlaps.array
     sweep = array.dims[: -2 if overlaps.configurations is None else -3]
     check_no_dims(problems, sweep, INNER)
-    targets = targets_of(problems, ds, sweep)
+    targets = targets_of(problems, ds, sweep) if own is None else xr.DataArray(0)
     if overlaps.configurations is not None and not _same_labels(patterns):
         targets = None  # they are labels of other patterns
     states = _states(problems, ds, array, sweep)
     times = step_times(problems, array)
     problems.raise_any()
+    warn_if_alike(given, ds.get("patterns") if overlaps.configurations is None else _compared(overlaps, array))
 
     shared = Following(
         threshold,
@@ -171,9 +199,24 @@ def recall(
     more = [whole(each, *INNER) for each in (states, targets) if each is not None]
     results = results_of(shared, array.sizes["step"])
     found = call_blocks(follow_block, shared, whole(array, *INNER), *more, inner=INNER, results=results)
+    if own is not None:
+        found = {name: found[name] for name in OF_OWN}
+    elif targets is not None and (stored := stored_targets(ds, targets, array.name)) is not None:
+        found["correct"] = found["correct"].where(stored | (found["correct"] > 1), NOT_STORED)
     compared = array.name if states is None else f"{array.name} and {states.name}"
     attrs = {"variable": str(array.name), "threshold": threshold, "window": window}
     return assemble(ds, _labelled(found, array, overlaps, attrs, str(compared)))
+
+
+def _with_pattern(array: xr.DataArray) -> xr.Dataset:
+    """Overlaps of each run with a pattern of its own as those with one pattern, 0."""
+    return array.drop_vars("pattern", errors="ignore").expand_dims(pattern=[0]).transpose(..., "pattern").to_dataset()
+
+
+def _compared(overlaps: Overlaps, array: xr.DataArray) -> xr.DataArray:
+    """The configurations that states are compared with."""
+    values = overlaps.configurations
+    return xr.DataArray(values.reshape(len(values), *array.shape[-2:]), dims=("pattern", "token", "component"))
 
 
 def _same_labels(patterns: object) -> bool:

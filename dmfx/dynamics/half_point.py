@@ -23,7 +23,7 @@ class HalfPoints(NamedTuple):
     low, high
         Ends of the 95 % interval, infinite where there is none.
     steepness
-        Fall of the logit of the success per unit of the level.
+        Fall of the logit of the success per unit of the level, infinite where they are separated.
     known
         How it is known, by its place in `dmfx.variables.HALF_POINTS`.
     """
@@ -52,9 +52,13 @@ def half_points(levels: np.ndarray, hits: np.ndarray, trials: np.ndarray, *, int
     The interval is that of all half points s for which the likelihood, at the best steepness for each, is above
     exp(-1.92) of the largest: twice the difference of the logarithms is χ² of one degree of freedom, which holds well
     for few trials too: in 4000 simulations each, of 8 levels with 3, 10 and 30 trials, it held the true value in 0.91
-    to 0.95, and in more than 0.99 where the curve is steeper than the levels are close. Where all trials below some
-    level succeed and all above fail, the likelihood is the same anywhere between the two levels; the half point is then
-    in the middle of them, and the interval from one to the other, or wider for very few trials.
+    to 0.95, and in more than 0.99 where the curve is steeper than the levels are close.
+
+    The steepness is not finite where all trials below some level succeed and all above fail, whether at that level a
+    part of them does, or there is none. The half is then known to lie between the last level with at least half of
+    successes and the first one with less, and the fit does not tell where: the value is in the middle of the two, or
+    at a level with exactly half, and the interval holds both levels beside what the likelihood allows. If no level has
+    less than half it is as where all trials succeed: no value, and a lower bound; likewise if all have less.
 
     Examples
     --------

@@ -4,6 +4,10 @@ With levels x, P(success) = 1 / (1 + exp(-(a - b x))), b ≥ 0, and s = a/b. The
 in the distance from the origin along each direction (cos θ, sin θ), 0 ≤ θ ≤ π, and s = cot θ: what is left to find is
 the maximum along each direction. That is finite also where success turns to failure between two levels, or at one of
 them, and a and b are not. The set of θ whose maximum is above some level is an interval.
+
+Where b is not finite the likelihood does not tell where between two levels the half is: with one level at which a part
+of the trials succeeds, s goes to that level, as the logit there is finite and b is not. The half point is then taken
+from the two levels around it: the last one of at least half and the first one of less.
 """
 
 from __future__ import annotations
@@ -132,6 +136,23 @@ def _end(inside, outside, least, x, hits, trials):
 
 
 @njit(**INNER)
+def _around(x, hits, trials):
+    """The last level at which at least half succeed, and the first one of less, where success falls; infinite for none.
+
+    Exactly half at a level: that level is both.
+    """
+    last, first = -np.inf, np.inf
+    for k in range(x.size):
+        same = x == x[k]  # a level may be there twice
+        twice, total = 2 * hits[same].sum(), trials[same].sum()
+        if twice >= total:
+            last = max(last, x[k])
+        if twice <= total:
+            first = min(first, x[k])
+    return last, first
+
+
+@njit(**INNER)
 def _best(x, hits, trials):
     """How the half point is known, the θ of the best one, its steepness, and the log-likelihood there."""
     total, success = trials.sum(), hits.sum()
@@ -153,7 +174,13 @@ def _best(x, hits, trials):
             return SEPARATED, theta, np.inf, 0.0
         successes, failures = hits[x == first].sum(), (trials - hits)[x == first].sum()  # a level may be there twice
         p = successes / (successes + failures)
-        return SEPARATED, theta, np.inf, successes * math.log(p) + failures * math.log1p(-p)
+        best = successes * math.log(p) + failures * math.log1p(-p)
+        above, below = _around(x, hits, trials)
+        if below == np.inf:
+            return ALWAYS, theta, np.nan, best
+        if above == -np.inf:
+            return NEVER, theta, np.nan, best
+        return SEPARATED, theta, np.inf, best
     if ((hits - trials * mean) * x).sum() >= 0:
         return NO_FALL, 0.0 if mean >= 0.5 else math.pi, np.nan, null
     a, b = _fit(x, hits, trials, math.log(mean / (1 - mean)))
@@ -177,6 +204,8 @@ def half_points(levels, hits, trials, drop, value, low, high, steepness, known):
         Ends of the interval have a log-likelihood so much below the largest; not above 0 for no intervals.
     value, low, high
         Result, (curves): the half point, NaN where there is none, and the ends of its interval, infinite for none.
+        Where b is infinite they are the middle of the last level of at least half and the first one of less, and an
+        interval that has these two and that of the profile likelihood in it.
     steepness
         Result, (curves): b, infinite where success turns to failure between two levels or at one.
     known
@@ -196,12 +225,16 @@ def half_points(levels, hits, trials, drop, value, low, high, steepness, known):
         x = (at - middle) / unit
         kind, theta, steep, best = _best(x, y, n)
         known[curve], steepness[curve] = kind, steep / unit
-        if kind in (FITTED, EXTRAPOLATED, SEPARATED):
+        if kind in (FITTED, EXTRAPOLATED):
             value[curve] = middle + unit * math.cos(theta) / math.sin(theta)
-        if drop > 0:
-            if _along(0.0, x, y, n) < best - drop:
-                end = _end(theta, 0.0, best - drop, x, y, n)
-                high[curve] = middle + unit * math.cos(end) / math.sin(end)
-            if _along(math.pi, x, y, n) < best - drop:
-                end = _end(theta, math.pi, best - drop, x, y, n)
-                low[curve] = middle + unit * math.cos(end) / math.sin(end)
+        # With at least half at every level nothing bounds the half point from above, nor from below with less at each.
+        if drop > 0 and kind != ALWAYS and _along(0.0, x, y, n) < best - drop:
+            end = _end(theta, 0.0, best - drop, x, y, n)
+            high[curve] = middle + unit * math.cos(end) / math.sin(end)
+        if drop > 0 and kind != NEVER and _along(math.pi, x, y, n) < best - drop:
+            end = _end(theta, math.pi, best - drop, x, y, n)
+            low[curve] = middle + unit * math.cos(end) / math.sin(end)
+        if kind == SEPARATED:
+            above, below = _around(at, y, n)
+            value[curve] = 0.5 * (above + below)
+            low[curve], high[curve] = min(low[curve], above), max(high[curve], below)

@@ -135,7 +135,7 @@ def _curve(
     if np.isfinite(steepness) and np.isfinite(size):
         at = np.linspace(*x_range, PLACES)
         line = at, 1 / (1 + np.exp(np.clip(steepness * (at - size), -700, 700)))
-    elif np.isfinite(size):
+    elif np.isfinite(size) and np.isin(value[np.isfinite(value)], (0, 1)).all():
         line = np.array([x_range[0], size, size, x_range[1]]), np.array([1.0, 1.0, 0.0, 0.0])
     else:
         seen = np.isfinite(value)

@@ -51,7 +51,7 @@ def recall(
 
     ``"lifetimes"``: the part of the memories that last longer than a time, as Kaplan and Meier estimate it from
     memories of which some were cut off by the end of the run: those of the targets of the starts if there are any, else
-    of all patterns whose overlap reaches the threshold.
+    of all patterns whose overlap reaches the threshold. It is the view of ``variable="target_overlap"``, too.
 
     Parameters
     ----------
@@ -103,7 +103,13 @@ def recall(
     if view == "overlaps" and "nearest" in ds:
         problems.say("ds must have the trajectories for view='overlaps', but is what dmfx.recall returned")
         problems.raise_any()
-    result = analysed(problems, ds, "nearest", lambda ds, **given: analysis.recall(ds, **given), options)
+    found = "target_lifetime" if "nearest" not in ds and "target_lifetime" in ds else "nearest"
+    result = analysed(problems, ds, found, lambda ds, **given: analysis.recall(ds, **given), options)
+    if "nearest" not in result:
+        if view != "lifetimes":
+            problems.say(f"view must be 'lifetimes' for overlaps of runs with a pattern of their own, not {view!r}")
+            problems.raise_any()
+        return arrange(_lifetimes(problems, _of_own(result), (width, height), of_own=True), columns)
     has_dims(problems, result["nearest"], "step")
     size = width, height
     if view == "overlaps":
@@ -169,7 +175,19 @@ def _nearest(problems: Any, result: xr.Dataset, y: str | None, most: int, size: 
     return _framed(frames, size)
 
 
-def _lifetimes(problems: Any, result: xr.Dataset, size: tuple) -> list:
+def _of_own(result: xr.Dataset) -> xr.Dataset:
+    """Lifetimes of the patterns of the runs as those of one pattern that is all runs' own."""
+    life = result["target_lifetime"]
+    named = {
+        "lifetime": life,
+        "lifetime_start": life,
+        "lifetime_ended": result["target_lifetime_ended"],
+        "recalled": (result["target_peak"] >= life.attrs["threshold"]).astype(np.int8),
+    }
+    return xr.Dataset(named).expand_dims(pattern=1).drop_vars("target", errors="ignore")
+
+
+def _lifetimes(problems: Any, result: xr.Dataset, size: tuple, of_own: bool = False) -> list:
     for name in ("lifetime", "lifetime_ended", "lifetime_start"):
         has_dims(problems, result[name], "pattern")
     own = ("pattern", *RUNS)
@@ -177,8 +195,8 @@ def _lifetimes(problems: Any, result: xr.Dataset, size: tuple) -> list:
     problems.raise_any()
     names = ["lifetime", "lifetime_ended", "recalled"]
     drawn = result[names].compute()
-    by_target = "target" in result.coords and set(result["target"].dims) <= set(RUNS)
-    if by_target:
+    by_target = of_own or ("target" in result.coords and set(result["target"].dims) <= set(RUNS))
+    if by_target and not of_own:
         mine = result["target"].reset_coords(drop=True) == drawn["pattern"]
         drawn = drawn.assign(recalled=drawn["recalled"].where(mine, 0))
     _style.load()

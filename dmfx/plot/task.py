@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from dmfx.analysis._overlaps import STORED
 from dmfx.plot import _style
 from dmfx.plot._colours import COLOURS, sequence
 from dmfx.plot._inputs import axis, dataset, held, panels, pixels, sweep
@@ -91,8 +92,11 @@ def task(
 
     Notes
     -----
-    Runs that are not finite are left out. The band is the spread of the runs, not the error of their mean, which is
-    smaller by about the square root of their number.
+    Runs that are not finite are left out. So are runs from examples that a network has not stored, where there are
+    several numbers of ``stored`` examples and the starts have whole numbers for ``target``: it has stored those below
+    its number, and a mean over all starts would rise with it because more of them are stored. Select one number to see
+    all starts. The band is the spread of the runs, not the error of their mean, which is smaller by about the square
+    root of their number.
 
     Examples
     --------
@@ -117,7 +121,7 @@ def task(
     by = _several(array, COLOURED, x) if by is None else by
     if by is not None:
         _check_by(problems, by, x, array)
-    array = _at_step(problems, array, x, step)
+    array = _of_stored(problems, ds, _at_step(problems, array, x, step))
     if is_dim and not problems.messages:
         sweep(problems, array, x, *([] if by is None else [by]), *POOL)
     problems.raise_any()
@@ -146,6 +150,19 @@ def _check_by(problems: Problems, by: object, x: object, array: xr.DataArray) ->
         problems.say(
             f"by={by!r} gives {array.sizes[by]} curves, and at most {MOST_CURVES} can be told apart: select some"
         )
+
+
+def _of_stored(problems: Problems, ds: xr.Dataset, array: xr.DataArray) -> xr.DataArray:
+    """Runs from examples that networks have stored, the others NaN, where there are several numbers of these."""
+    target = ds.coords.get("target")
+    if array.sizes.get(STORED, 1) < 2 or target is None or target.dtype.kind not in "iu":
+        return array
+    if STORED not in array.coords or array[STORED].dtype.kind not in "iuf" or not set(target.dims) <= set(array.dims):
+        return array
+    kept = array[STORED].variable > target.variable
+    if not kept.values.any():
+        problems.say("ds must have a start from an example that is stored; select one number of stored examples")
+    return array.where(xr.DataArray(kept))
 
 
 def _at_step(problems: Problems, array: xr.DataArray, x: object, step: object) -> xr.DataArray:

@@ -108,6 +108,23 @@ def test_sizes_are_found():
     assert [HALF_POINTS[each] for each in certain.basin_known[0, :2].values] == ["always", "never"]
 
 
+def test_one_mixed_level():
+    """Fits that are infinitely steep do not put the size on a level, of a pattern or pooled."""
+    noise, hits = np.array([0.0, 0.2, 0.5, 1.0]), np.array([[30, 30, 28, 0], [30, 30, 30, 25], [30, 1, 0, 0]])
+    values = np.where(np.arange(30)[:, None] < hits.T[:, None], 0.9, 0.1)[..., None]
+    ds = xr.Dataset({"target_overlap": (("noise", "replica", "initial", "step"), values)}, {"noise": noise})
+    found = basin_size(ds)
+    assert [HALF_POINTS[each] for each in found.basin_known.values] == ["separated", "always", "separated"]
+    np.testing.assert_allclose(found.basin_size, [0.75, np.nan, 0.1])
+    assert (found.basin_size_low <= [0.5, 1.0, 0.0]).all()
+    assert (found.basin_size_high >= [1.0, np.inf, 0.2]).all()
+    for place, (known, size) in enumerate([("separated", 0.75), ("always", np.nan), ("separated", 0.1)]):
+        alone = basin_size(ds.isel(initial=[place, place, place]).assign_coords(initial=[0, 1, 2]))
+        assert HALF_POINTS[alone.pooled_basin_known.item()] == known
+        np.testing.assert_allclose(alone.pooled_basin_size, size)
+        assert np.isnan(alone.pooled_basin_size_error)
+
+
 def test_own_overlaps_give_the_same(ds):
     """What tasks record: the overlap of each run with its own pattern."""
     places = [LABELS.index(each) if each in LABELS else 0 for each in ds.target.values]

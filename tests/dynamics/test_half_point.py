@@ -40,9 +40,15 @@ def test_against_the_definition(hits):
     best = max(profile(s, LEVELS, hits, trials) for s in np.concatenate([np.linspace(-3, 4, 141), [-1e6, 1e6]]))
     if 0 < hits.sum() < 42:  # the same success at all levels
         best = max(best, likelihood(np.log(hits.sum() / (42 - hits.sum())), 0.0, LEVELS, hits, trials))
-    if kind == "separated":  # its best half point is at a level, which the places above may miss
+    steep = kind in ("separated", "always", "never")
+    if steep:  # the best half point may be at a level, which the places above may miss
         mixed = hits[(hits > 0) & (hits < 7)] / 7
         best = 7 * (mixed * np.log(mixed) + (1 - mixed) * np.log(1 - mixed)).sum()
+    bracket = ()
+    if kind == "separated":
+        bracket = LEVELS[2 * hits >= 7].max(), LEVELS[2 * hits < 7].min()
+        assert value == pytest.approx(np.mean(bracket))
+        assert low <= bracket[0] < bracket[1] <= high
     if kind in ("fitted", "extrapolated"):
         start = np.array([found.steepness[0] * value, found.steepness[0]])
         free = minimize(lambda ab: -likelihood(*ab, LEVELS, hits, trials), start * 0.9, method="BFGS")
@@ -51,14 +57,16 @@ def test_against_the_definition(hits):
         assert (kind == "fitted") == (0 <= value <= 0.5)
         assert low < value < high
     for end, inwards in ((low, 1e-4), (high, -1e-4)):
-        if np.isfinite(end):
+        if np.isfinite(end) and end in bracket:
+            assert profile(end - inwards, LEVELS, hits, trials) < best - 1.920729 + 0.02
+        elif np.isfinite(end):
             assert profile(end + inwards, LEVELS, hits, trials) > best - 1.920729 - 0.02
             assert profile(end - inwards, LEVELS, hits, trials) < best - 1.920729 + 0.02
     if kind == "always":
-        assert (hits == 7).all()
+        assert (2 * hits >= 7).all()
         assert high == np.inf
     if kind == "never":
-        assert (hits == 0).all()
+        assert (2 * hits < 7).all()
         assert low == -np.inf
 
 
@@ -80,10 +88,52 @@ def test_separation():
     assert 0.1 < few.low < 0.2
     assert 0.3 < few.high < 0.4
     assert found.steepness == np.inf
-    at_a_level = fit([20, 20, 11, 0, 0, 0])
-    assert at_a_level.known == KIND["separated"]
-    assert at_a_level.value == pytest.approx(0.2)
-    assert 0.1 < at_a_level.low < 0.2 < at_a_level.high < 0.3
+
+
+@pytest.mark.parametrize(
+    ("hits", "value", "bracket"),
+    [
+        ([30, 30, 28, 0], 0.75, (0.5, 1.0)),
+        ([30, 1, 0, 0], 0.1, (0.0, 0.2)),
+        ([30, 30, 16, 0], 0.75, (0.5, 1.0)),
+        ([30, 30, 14, 0], 0.35, (0.2, 0.5)),
+        ([30, 30, 15, 0], 0.5, (0.5, 0.5)),
+        ([30, 30, 0, 0], 0.35, (0.2, 0.5)),
+        ([29, 0, 0, 0], 0.1, (0.0, 0.2)),
+        ([30, 30, 30, 2], 0.75, (0.5, 1.0)),
+    ],
+)
+def test_one_mixed_level_does_not_tell_where_the_half_is(hits, value, bracket):
+    """The fit is infinitely steep at that level; the half is somewhere between two levels."""
+    levels = np.array([0.0, 0.2, 0.5, 1.0])
+    found = fit(hits, trials=30, levels=levels)
+    assert found.known == KIND["separated"]
+    assert found.steepness == np.inf
+    assert found.value == pytest.approx(value, abs=1e-12)
+    assert found.low <= bracket[0] + 1e-12
+    assert found.high >= bracket[1] - 1e-12
+    # The other way round: failures for successes.
+    turned = fit(30 - np.array(hits)[::-1], trials=30, levels=-levels[::-1])
+    for name, other in (("value", found.value), ("low", found.high), ("high", found.low)):
+        assert getattr(turned, name) == pytest.approx(-other, abs=1e-6)
+    # And likely half points are in the interval.
+    best = max(profile(s, levels, np.array(hits), 30) for s in np.linspace(0, 1, 2001))
+    for s in np.linspace(-0.2, 1.2, 29):
+        if profile(s, levels, np.array(hits), 30) > best - 1.9:
+            assert found.low <= s + 1e-9
+            assert s <= found.high + 1e-9
+
+
+def test_a_mixed_last_or_first_level_gives_a_bound():
+    levels = np.array([0.0, 0.2, 0.5, 1.0])
+    found = fit([[30, 30, 30, 25], [7, 0, 0, 0], [30, 30, 30, 30]], trials=30, levels=levels)
+    assert found.known.tolist() == [KIND[name] for name in ("always", "never", "always")]
+    assert np.isnan(found.value).all()
+    assert found.high[[0, 2]].tolist() == [np.inf, np.inf]
+    assert found.low[1] == -np.inf
+    assert 0.5 < found.low[0] <= 1.0
+    assert 0.0 <= found.high[1] < 0.2
+    assert fit([30, 30, 28, 25], trials=30, levels=levels).known == KIND["extrapolated"]
 
 
 def test_censoring():

@@ -162,3 +162,20 @@ def test_wrong_arguments(ds):
         plot.recall(xr.concat([ds, ds], "seed").assign_coords(seed=[0, 1]))
     with pytest.raises(ValueError, match="at least two steps"):
         plot.recall(ds.isel(step=[0]), view="nearest")
+
+
+def test_lifetimes_of_runs_with_a_pattern_of_their_own():
+    values = np.full((5, 12), 0.9)
+    for run, length in enumerate([3, 5, 8, 12]):
+        values[run, length:] = 0.2
+    values[4] = 0.1  # never near it
+    own = xr.Dataset({"target_overlap": (("initial", "step"), values)}, {"target": ("initial", [0, 1, 0, 1, -1])})
+    every = own.target_overlap.drop_vars("target").expand_dims(pattern=[0], axis=-1).to_dataset(name="overlap")
+    every = every.assign_coords(target=("initial", [0] * 5))
+    expected = plot.recall(every, view="lifetimes")
+    for ds in (own, dmfx.recall(own), own.drop_vars("target")):
+        for one, other in zip(plot.recall(ds, view="lifetimes"), expected, strict=True):
+            for place in range(2):
+                np.testing.assert_array_equal(one.dimension_values(place), other.dimension_values(place))
+    with pytest.raises(ValueError, match="view must be 'lifetimes' for overlaps of runs with a pattern of their own"):
+        plot.recall(own)

@@ -70,10 +70,10 @@ def test_a_lazy_task_is_drawn_in_both_ways(net_runs, tmp_path):
 
 @pytest.fixture(scope="module")
 def net_runs():
-    patterns = dmfx.tokens.random(3, 8, 4)
+    patterns = dmfx.tokens.random(30, 8, 4)
     net = dmfx.VectorAttention(dmfx.couplings.hebbian(patterns), patterns)
     nets = {1: net.with_patterns(patterns[:1]), 30: net}
-    return dmfx.masked_prediction(nets, patterns, beta=1.0, gamma=0.0, fraction=[0.2, 0.5], steps=3)
+    return dmfx.masked_prediction(nets, patterns[:3], beta=1.0, gamma=0.0, fraction=[0.2, 0.5], steps=3)
 
 
 def test_numbers_of_stored_examples_have_a_logarithmic_axis(net_runs, options):
@@ -81,6 +81,22 @@ def test_numbers_of_stored_examples_have_a_logarithmic_axis(net_runs, options):
     assert options(picture)["logx"]
     assert [text for _, text in options(picture)["xticks"]] == [str(n) for n in net_runs.stored.values]
     assert "logx" not in options(plot.task(net_runs))
+
+
+def test_starts_count_in_networks_that_have_stored_their_example():
+    values = np.random.default_rng(1).random((3, 6, 4))
+    coords = {"stored": [2, 4, 6], "target": ("initial", [0, 1, 2, 3, 4, 5]), "step": np.arange(4)}
+    ds = xr.Dataset({"target_overlap": (("stored", "initial", "step"), values)}, coords)
+    expected = [values[place, :number, -1].mean() for place, number in enumerate([2, 4, 6])]
+    np.testing.assert_allclose(curves(plot.task(ds, x="stored"))[""].dimension_values(1), expected)
+    by = curves(plot.task(ds, x="step"))
+    np.testing.assert_allclose(by["stored = 4"].dimension_values(1), values[1, :4].mean(axis=0))
+    one = curves(plot.task(ds.isel(stored=0)))[""].dimension_values(1)
+    np.testing.assert_allclose(one, values[0].mean(axis=0), err_msg="all starts of one number")
+    unknown = curves(plot.task(ds.drop_vars("target"), x="stored"))[""].dimension_values(1)
+    np.testing.assert_allclose(unknown, values[..., -1].mean(axis=1))
+    with pytest.raises(ValueError, match="from an example that is stored; select one number"):
+        plot.task(ds.assign_coords(target=ds.target + 6), x="stored")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from dmfx import tokens
 from dmfx.tokens import download
 from dmfx.tokens.files import DataFileError
-from tests import mnist
+from tests.mnist import FOLDER, beside
 
 from .written import pack_cifar, write_cifar, write_mnist
 
@@ -138,6 +138,6 @@ def test_checksums_are_whole():
 
 
 def test_checksum_of_the_file_beside_the_repository():
-    mnist.beside(1)
-    for file in mnist.FOLDER.glob("*.gz"):
+    beside(1)
+    for file in FOLDER.glob("*.gz"):
         assert download.MNIST[file.name] == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
