@@ -74,14 +74,20 @@ def log_sphere_integral(kappa, d):
     return d / 2 * math.log(2 * math.pi) + math.log(ive(order, kappa)) + kappa - order * math.log(kappa)
 
 
-def log_pseudo_likelihood(J, x, beta):
-    """log P(x_i | rest) = log Σ_j exp(β x_i · u_ij) - log Σ_j K_d(β |u_ij|), shape (N,)."""
+def log_pseudo_likelihood(J, x, beta, vocabulary=None):
+    """log P(x_i | rest) = log Σ_j exp(β x_i · u_ij) - log Σ_j K_d(β |u_ij|), shape (N,).
+
+    With a vocabulary, Σ_v exp(β v · u_ij) over its vectors v takes the place of K_d.
+    """
     n, d = x.shape
     u, out = fields(J, x), []
     for i in range(n):
         others = [j for j in range(n) if j != i]
         above = [beta * float(x[i] @ u[i, j]) for j in others]
-        below = [log_sphere_integral(beta * float(np.linalg.norm(u[i, j])), d) for j in others]
+        if vocabulary is None:
+            below = [log_sphere_integral(beta * float(np.linalg.norm(u[i, j])), d) for j in others]
+        else:
+            below = [beta * float(v @ u[i, j]) for j in others for v in vocabulary]
         out.append(np.logaddexp.reduce(above) - np.logaddexp.reduce(below))
     return np.array(out)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dmfx.kernels.lanes import WIDTH
 from dmfx.kernels.pseudo_likelihood import discrete_token, scratch_rows, sphere_token, vocabulary_means
 from dmfx.kernels.von_mises_fisher import normaliser_table
-from tests.training.slow import log_k, log_sum, some_tokens
+from tests.oracle_vectors import log_sphere_integral, random_tokens
 
 
 def on_sphere(u, x, token, beta, derive=True):
@@ -42,10 +42,10 @@ def slow(u, x, token, beta, vocabulary=None):
     others = [j for j in range(len(u)) if j != token]
     scores = [beta * x @ u[j] for j in others]
     if vocabulary is None:
-        sizes = [log_k(beta * np.linalg.norm(u[j]), u.shape[1]) for j in others]
+        sizes = [log_sphere_integral(beta * np.linalg.norm(u[j]), u.shape[1]) for j in others]
     else:
-        sizes = [log_sum(beta * vocabulary @ u[j]) for j in others]
-    return log_sum(scores) - log_sum(sizes)
+        sizes = [np.logaddexp.reduce(beta * vocabulary @ u[j]) for j in others]
+    return np.logaddexp.reduce(scores) - np.logaddexp.reduce(sizes)
 
 
 def slow_derivative(u, x, token, beta, vocabulary=None, step=1e-5):
@@ -71,9 +71,9 @@ def slow_derivative(u, x, token, beta, vocabulary=None, step=1e-5):
 )
 def test_against_the_equations(n, d, examples, beta, seed, discrete):
     rng = np.random.default_rng(seed)
-    x, u = some_tokens(rng, examples, n, d), rng.standard_normal((examples, n, d))
+    x, u = random_tokens(rng, examples, n, d), rng.standard_normal((examples, n, d))
     token = seed % n
-    vocabulary = some_tokens(rng, 4, d) if discrete else None
+    vocabulary = random_tokens(rng, 4, d) if discrete else None
     log_p, derivative = in_vocabulary(u, x, token, beta, vocabulary) if discrete else on_sphere(u, x, token, beta)[:2]
     for e in range(examples):
         assert log_p[e] == pytest.approx(slow(u[e], x[e, token], token, beta, vocabulary), rel=1e-11, abs=1e-11)
@@ -85,14 +85,14 @@ def test_against_the_equations(n, d, examples, beta, seed, discrete):
 
 def test_lanes_that_no_example_fills_add_nothing():
     rng = np.random.default_rng(0)
-    _, _, padding = on_sphere(rng.standard_normal((3, 4, 5)), some_tokens(rng, 3, 4, 5), 1, 2.0)
+    _, _, padding = on_sphere(rng.standard_normal((3, 4, 5)), random_tokens(rng, 3, 4, 5), 1, 2.0)
     assert padding.shape[-1] == WIDTH - 3
     assert not padding.any()
 
 
 def test_without_the_derivative_nothing_is_changed():
     rng = np.random.default_rng(0)
-    u, x = rng.standard_normal((20, 4, 5)), some_tokens(rng, 20, 4, 5)
+    u, x = rng.standard_normal((20, 4, 5)), random_tokens(rng, 20, 4, 5)
     with_it, _, _ = on_sphere(u, x, 1, 2.0)
     log_p, felt, _ = on_sphere(u, x, 1, 2.0, derive=False)
     assert np.array_equal(log_p, with_it)
@@ -100,7 +100,7 @@ def test_without_the_derivative_nothing_is_changed():
 
 
 def test_no_field_is_the_uniform_law():
-    x = some_tokens(np.random.default_rng(1), 2, 3, 4)
+    x = random_tokens(np.random.default_rng(1), 2, 3, 4)
     log_p, derivative, _ = on_sphere(np.zeros((2, 3, 4)), x, 0, 1.5)
     np.testing.assert_allclose(log_p, -np.log(2 * np.pi**2), rtol=1e-13)  # the area of the sphere in R⁴
     for j in (1, 2):
@@ -110,8 +110,8 @@ def test_no_field_is_the_uniform_law():
 @pytest.mark.parametrize("size", [1e3, 1e8, 1e100])
 def test_fields_of_any_size(size):
     rng = np.random.default_rng(2)
-    x = some_tokens(rng, 4, 3, 5)
-    u = size * some_tokens(rng, 4, 3, 5)
+    x = random_tokens(rng, 4, 3, 5)
+    u = size * random_tokens(rng, 4, 3, 5)
     u[:, 1] *= 0.5
     log_p, derivative, _ = on_sphere(u, x, 0, 1.0)
     assert np.isfinite(log_p).all()

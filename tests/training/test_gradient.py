@@ -10,7 +10,8 @@ from benchmarks import plain_training
 from dmfx.training.objective import Objective
 from dmfx.training.symmetry import start_symmetric, symmetric_part
 from dmfx.training.threads import Workers
-from tests.training import slow
+from tests import oracle_vectors as oracle
+from tests.training import forms
 
 IN_LINE = Workers(1)
 
@@ -22,12 +23,12 @@ def objective(couplings, beta=1.0, vocabulary=None, n_examples=64, workers=IN_LI
 def mean_log_p(couplings, tokens, beta, vocabulary=None):
     """What is made large: Σ_i log P, mean over the examples."""
     J = couplings.dense()
-    return np.mean([slow.log_likelihood(J, x, beta, vocabulary).sum() for x in tokens])
+    return np.mean([oracle.log_pseudo_likelihood(J, x, beta, vocabulary).sum() for x in tokens])
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    kind=st.sampled_from(slow.KINDS),
+    kind=st.sampled_from(forms.KINDS),
     n=st.integers(2, 5),
     d=st.integers(2, 5),
     examples=st.integers(1, 18),
@@ -38,9 +39,9 @@ def mean_log_p(couplings, tokens, beta, vocabulary=None):
 )
 def test_against_finite_differences(kind, n, d, examples, beta, discrete, symmetric, seed):
     rng = np.random.default_rng(seed)
-    couplings = slow.some_couplings(rng, kind, n, d)
-    vocabulary = slow.some_tokens(rng, 5, d) if discrete else None
-    tokens = vocabulary[rng.integers(5, size=(examples, n))] if discrete else slow.some_tokens(rng, examples, n, d)
+    couplings = forms.some_couplings(rng, kind, n, d)
+    vocabulary = oracle.random_tokens(rng, 5, d) if discrete else None
+    tokens = vocabulary[rng.integers(5, size=(examples, n))] if discrete else oracle.random_tokens(rng, examples, n, d)
     if symmetric:
         couplings = start_symmetric(couplings)
         J = couplings.dense()
@@ -48,7 +49,7 @@ def test_against_finite_differences(kind, n, d, examples, beta, discrete, symmet
     log_p, gradient = objective(couplings, beta, vocabulary).gradient(couplings.parameters, tokens)
     if symmetric:
         gradient = symmetric_part(couplings, gradient)
-    expected = [slow.log_likelihood(couplings.dense(), x, beta, vocabulary) for x in tokens]
+    expected = [oracle.log_pseudo_likelihood(couplings.dense(), x, beta, vocabulary) for x in tokens]
     np.testing.assert_allclose(log_p, expected, rtol=1e-10, atol=1e-10)
     # Along random directions, within the symmetric couplings where these are meant; J_ii stays 0.
     towards = {name: rng.standard_normal(array.shape) for name, array in couplings.parameters.items()}
@@ -74,11 +75,11 @@ def test_against_finite_differences(kind, n, d, examples, beta, discrete, symmet
     assert product == pytest.approx(slope, rel=1e-6, abs=1e-6 * size)
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 def test_every_entry(kind):
     rng = np.random.default_rng(3)
-    couplings = slow.some_couplings(rng, kind, 4, 3)
-    tokens = slow.some_tokens(rng, 2, 4, 3)
+    couplings = forms.some_couplings(rng, kind, 4, 3)
+    tokens = oracle.random_tokens(rng, 2, 4, 3)
     _, gradient = objective(couplings).gradient(couplings.parameters, tokens)
     step = 1e-3
     for name, array in couplings.parameters.items():
@@ -99,8 +100,8 @@ def test_every_entry(kind):
 @pytest.mark.parametrize(("n", "d", "examples"), [(49, 17, 50), (7, 2, 3), (5, 100, 17)])
 def test_against_the_plain_implementation(n, d, examples):
     rng = np.random.default_rng(d)
-    couplings = slow.some_couplings(rng, "full", n, d, scale=2 / d**0.5)
-    tokens = slow.some_tokens(rng, examples, n, d)
+    couplings = forms.some_couplings(rng, "full", n, d, scale=2 / d**0.5)
+    tokens = oracle.random_tokens(rng, examples, n, d)
     log_p, gradient = objective(couplings, 1.3).gradient(couplings.parameters, tokens)
     expected, by_matrices = plain_training.gradient(couplings.parameters["matrices"], tokens, 1.3)
     np.testing.assert_allclose(log_p, expected, rtol=1e-11, atol=1e-11)
@@ -109,8 +110,8 @@ def test_against_the_plain_implementation(n, d, examples):
 
 def test_row_i_is_trained_by_token_i_alone():
     rng = np.random.default_rng(5)
-    couplings = slow.some_couplings(rng, "full", 4, 3)
-    tokens = slow.some_tokens(rng, 6, 4, 3)
+    couplings = forms.some_couplings(rng, "full", 4, 3)
+    tokens = oracle.random_tokens(rng, 6, 4, 3)
     _, gradient = objective(couplings).gradient(couplings.parameters, tokens)
     before = gradient["matrices"].copy()
     J = couplings.parameters["matrices"].copy()
@@ -136,13 +137,13 @@ def test_two_tokens_on_the_circle_by_hand():
     np.testing.assert_allclose(gradient["matrices"][1, 0], 0.5 * np.outer(second, first), rtol=1e-13)
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 @pytest.mark.parametrize("discrete", [False, True])
 def test_the_same_bits_on_any_number_of_threads(kind, discrete):
     rng = np.random.default_rng(7)
-    couplings = slow.some_couplings(rng, kind, 24, 6)
-    vocabulary = slow.some_tokens(rng, 9, 6) if discrete else None
-    tokens = slow.some_tokens(rng, 21, 24, 6)
+    couplings = forms.some_couplings(rng, kind, 24, 6)
+    vocabulary = oracle.random_tokens(rng, 9, 6) if discrete else None
+    tokens = oracle.random_tokens(rng, 21, 24, 6)
     found = []
     for count in (1, 2, 5):
         with Workers(count) as workers:
@@ -154,11 +155,11 @@ def test_the_same_bits_on_any_number_of_threads(kind, discrete):
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 def test_large_batches_are_taken_in_parts(kind, monkeypatch):
     rng = np.random.default_rng(9)
-    couplings = slow.some_couplings(rng, kind, 6, 4)
-    tokens = slow.some_tokens(rng, 150, 6, 4)
+    couplings = forms.some_couplings(rng, kind, 6, 4)
+    tokens = oracle.random_tokens(rng, 150, 6, 4)
     whole = objective(couplings, n_examples=150).gradient(couplings.parameters, tokens)
     monkeypatch.setattr("dmfx.training.objective.FIELDS", 100)
     several = objective(couplings, n_examples=150)
@@ -172,8 +173,8 @@ def test_large_batches_are_taken_in_parts(kind, monkeypatch):
 
 def test_many_vectors_are_taken_in_parts(monkeypatch):
     rng = np.random.default_rng(8)
-    couplings = slow.some_couplings(rng, "full", 7, 3)
-    vocabulary, tokens = slow.some_tokens(rng, 30, 3), slow.some_tokens(rng, 5, 7, 3)
+    couplings = forms.some_couplings(rng, "full", 7, 3)
+    vocabulary, tokens = oracle.random_tokens(rng, 30, 3), oracle.random_tokens(rng, 5, 7, 3)
     whole = objective(couplings, 1.0, vocabulary).gradient(couplings.parameters, tokens)
     monkeypatch.setattr("dmfx.training.objective.PROBABILITIES", 2 * 30 * 16)
     parts = objective(couplings, 1.0, vocabulary).gradient(couplings.parameters, tokens)

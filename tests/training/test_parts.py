@@ -13,7 +13,8 @@ from dmfx.training.objective import Objective, n_bytes
 from dmfx.training.optimisers import OPTIMISERS
 from dmfx.training.symmetry import start_symmetric, symmetric_part
 from dmfx.training.threads import Workers, one_thread_each
-from tests.training import slow
+from tests import oracle_vectors as oracle
+from tests.training import forms
 
 
 def test_adam_against_its_definition(monkeypatch):
@@ -49,9 +50,9 @@ def test_plain_is_the_gradient():
     assert arrays["a"].tolist() == [1.5, 0.0]
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 def test_symmetric_part_of_each_form(kind):
-    couplings = slow.some_couplings(np.random.default_rng(1), kind, 6, 3)
+    couplings = forms.some_couplings(np.random.default_rng(1), kind, 6, 3)
     J = couplings.dense()
     symmetric = start_symmetric(couplings)
     np.testing.assert_allclose(symmetric.dense(), (J + J.transpose(1, 0, 3, 2)) / 2, atol=1e-14)
@@ -114,15 +115,15 @@ def test_errors_of_threads_are_raised(count):
         workers.each(fail, 4)
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 @pytest.mark.parametrize("n_vectors", [0, 40])
 def test_the_memory_that_is_asked_for_is_what_is_taken(kind, n_vectors):
     import tracemalloc
 
     rng = np.random.default_rng(3)
-    couplings = slow.some_couplings(rng, kind, 30, 12)
-    vocabulary = slow.some_tokens(rng, n_vectors, 12) if n_vectors else None
-    tokens = slow.some_tokens(rng, 64, 30, 12)
+    couplings = forms.some_couplings(rng, kind, 30, 12)
+    vocabulary = oracle.random_tokens(rng, n_vectors, 12) if n_vectors else None
+    tokens = oracle.random_tokens(rng, 64, 30, 12)
     with Workers(2) as workers:
         Objective(couplings, 1.0, vocabulary, 64, workers).gradient(couplings.parameters, tokens)
         tracemalloc.start()

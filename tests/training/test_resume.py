@@ -11,15 +11,16 @@ import pytest
 
 import dmfx
 from dmfx import VectorAttention
-from tests.training import slow
+from tests import oracle_vectors as oracle
+from tests.training import forms
 
 RNG = np.random.default_rng(11)
-TOKENS, OTHERS = slow.some_tokens(RNG, 30, 4, 3), slow.some_tokens(RNG, 9, 4, 3)
+TOKENS, OTHERS = oracle.random_tokens(RNG, 30, 4, 3), oracle.random_tokens(RNG, 9, 4, 3)
 STEADY = ("log_likelihood", "held_out_log_likelihood", "gradient_norm", "learning_rate")
 
 
 def start(kind="full"):
-    return VectorAttention(slow.some_couplings(np.random.default_rng(1), kind, 4, 3, scale=0.1))
+    return VectorAttention(forms.some_couplings(np.random.default_rng(1), kind, 4, 3, scale=0.1))
 
 
 def fit(net, epochs, **options):
@@ -64,7 +65,7 @@ def test_three_epochs_and_three_are_six(options, suffix, tmp_path):
     assert_same(fit(half, 3, resume=True, **options), fit(start(), 6, **options))
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_every_form_resumes(kind, symmetric, tmp_path):
     half = through_a_file(fit(start(kind), 2, symmetric=symmetric), tmp_path / "net.nc")
@@ -83,7 +84,7 @@ def test_with_early_stopping_before_and_after_it_stops(border, tmp_path):
 
 def test_with_a_vocabulary(tmp_path):
     numbers = RNG.integers(5, size=(20, 4))
-    options = {"vocabulary": slow.some_tokens(RNG, 5, 3), "batch_size": 6, "progress": False, "held_out": 4}
+    options = {"vocabulary": oracle.random_tokens(RNG, 5, 3), "batch_size": 6, "progress": False, "held_out": 4}
     half = through_a_file(start().fit(numbers, epochs=2, **options), tmp_path / "net.nc")
     again = half.fit(numbers, epochs=2, resume=True, **options)
     assert_same(again, start().fit(numbers, epochs=4, **options))
@@ -131,7 +132,7 @@ def test_a_state_with_parts_missing_is_refused():
             VectorAttention.from_dataset(ds.isel(epoch=some))
 
 
-@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("kind", forms.KINDS)
 def test_every_array_that_is_kept_says_what_it_is(kind):
     net = fit(start(kind), 4, patience=1, learning_rate=2.0)
     assert net.training.last
