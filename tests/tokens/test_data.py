@@ -1,6 +1,5 @@
 """Images with labels from scikit-learn, and from files written here."""
 
-import gzip
 import subprocess
 import sys
 
@@ -11,7 +10,7 @@ from dmfx import tokens
 from dmfx.tokens.files import DataFileError
 from tests import mnist
 
-from .written import idx, pack_cifar, write_cifar, write_mnist
+from .written import idx, pack, pack_cifar, write_cifar, write_mnist
 
 
 def test_importing_loads_neither_scikit_learn_nor_pooch():
@@ -97,7 +96,7 @@ def images_file(tmp_path, data, suffix=""):
 
 
 WHOLE = idx(np.zeros((5, 28, 28)))
-PACKED = gzip.compress(WHOLE)
+PACKED = pack(WHOLE)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +120,9 @@ PACKED = gzip.compress(WHOLE)
         (PACKED[:12] + b"\xff\xff\xff" + PACKED[15:], ".gz", "it cannot be unpacked"),
         (PACKED[:-8] + b"\x00\x00\x00\x00" + PACKED[-4:], ".gz", "it cannot be unpacked"),
         (PACKED + b"more", ".gz", "it cannot be unpacked"),
-        (PACKED + gzip.compress(b"more"), ".gz", "it has bytes after the 3920 that its header says"),
-        (gzip.compress(WHOLE[:-1]), ".gz", "it is cut off: 3919 bytes of the 3920"),
-        (gzip.compress(b"\x1f" + WHOLE[1:]), ".gz", "its magic number is 0x1f000803"),
+        (PACKED + pack(b"more"), ".gz", "it has bytes after the 3920 that its header says"),
+        (pack(WHOLE[:-1]), ".gz", "it is cut off: 3919 bytes of the 3920"),
+        (pack(b"\x1f" + WHOLE[1:]), ".gz", "its magic number is 0x1f000803"),
     ],
 )
 def test_damaged_idx(tmp_path, data, suffix, said):
@@ -229,7 +228,7 @@ class TestCifar:
             (lambda data: data[:100] + bytes(50) + data[150:], "cannot be unpacked"),
             (lambda data: data[:-300] + bytes([data[-300] ^ 1]) + data[-299:], "cannot be unpacked"),
             (lambda data: data[:-8] + bytes([data[-8] ^ 1]) + data[-7:], "cannot be unpacked .CRC check failed"),
-            (lambda data: gzip.compress(b"no archive" * 100), "cannot be unpacked"),
+            (lambda data: pack(b"no archive" * 100), "cannot be unpacked"),
             (lambda data: b"", "not a gzip file"),
             (lambda data: b"no archive" * 100, "not a gzip file"),
         ],
