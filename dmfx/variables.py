@@ -51,8 +51,9 @@ class Variable:
         return attrs
 
 
-#: States of a point, by the value of the variable ``status``.
-STATUS = ("ok", "diverged", "bad_start", "underflow", "no_field")
+#: States of a point, by the value of the variable ``status``. In the store of a sweep, a point whose task failed, and
+#: one that has not been computed yet.
+STATUS = ("ok", "diverged", "bad_start", "underflow", "no_field", "failed", "missing")
 
 #: Kinds of attractor, by the value of the variable ``kind``; "none" stands where nothing can be said.
 KINDS = ("fixed", "periodic", "quasi_periodic", "chaotic", "transient", "diverged", "none")

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from dmfx.archive.errors import ArchiveError, damaged
-from dmfx.archive.layout import SEAL, Stored
+from dmfx.archive.layout import HEADER, SEAL, Stored
 from dmfx.archive.netcdf import NetCDFStore
 from dmfx.archive.values import checksum, encode
 from dmfx.archive.zarr import ZarrStore
 
-__all__ = ["Store", "read_chunk", "reading_errors", "seal_of", "write_chunk", "writing_errors"]
+__all__ = ["Store", "header_seal", "read_chunk", "reading_errors", "seal_of", "write_chunk", "writing_errors"]
 
 Store = NetCDFStore | ZarrStore
 
@@ -42,9 +42,14 @@ def read_chunk(store: Store, handle: Any, stored: Stored, index: tuple[int, ...]
 
 def seal_of(root: dict[str, Any], arrays: dict[str, Any], checksums: np.ndarray) -> str:
     """Checksum of all that is not in the chunks: names, dims, dtypes, attributes and the chunks' checksums."""
-    root = {name: value for name, value in root.items() if name != SEAL}
+    root = {name: value for name, value in root.items() if name not in (SEAL, HEADER)}
     text = json.dumps([root, arrays], sort_keys=True, default=repr)
     return f"{zlib.crc32(checksums.astype('<u4').tobytes(), zlib.crc32(text.encode())):08x}"
+
+
+def header_seal(root: dict[str, Any], arrays: dict[str, Any]) -> str:
+    """Checksum of all but the chunks, for archives whose chunks are still to come."""
+    return seal_of(root, arrays, np.empty(0, np.uint32))
 
 
 @contextlib.contextmanager

@@ -20,10 +20,13 @@ from dmfx.archive.values import part_suffixes, stored_dtype
 from dmfx.validation import Problems, describe
 from dmfx.version import dmfx_version
 
-__all__ = ["ARCHIVE", "CHECKSUMS", "ID", "SEAL", "Array", "Layout", "Stored", "plan"]
+__all__ = ["ARCHIVE", "CHECKSUMS", "HEADER", "ID", "SEAL", "Array", "Layout", "Stored", "plan"]
 
 #: Names of what dmfx adds to a file.
 ARCHIVE, ID, SEAL, CHECKSUMS = "dmfx_archive", "dmfx_id", "dmfx_seal", "dmfx_checksums"
+
+#: Of archives that are written bit by bit: checksum of all that is known before.
+HEADER = "dmfx_header"
 
 #: Increased when older versions of dmfx cannot read what this one writes.
 FORMAT = 1

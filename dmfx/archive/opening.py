@@ -20,6 +20,7 @@ from dmfx.archive.chunks import OPENED_BYTES, fit_chunks, iterate_chunks
 from dmfx.archive.errors import damaged
 from dmfx.archive.layout import ARCHIVE, CHECKSUMS, ID, SEAL, Layout, Stored
 from dmfx.archive.netcdf import NetCDFStore
+from dmfx.archive.parts import assemble, is_sweep, later_path, load_parts, of_reduction
 from dmfx.archive.values import decode, stored_dtype
 from dmfx.archive.zarr import ZarrStore
 from dmfx.validation import describe
@@ -29,8 +30,8 @@ __all__ = ["open"]
 AS_SAVED: Mapping[str, int] = types.MappingProxyType({})
 
 
-def open(path: str | os.PathLike[str], *, chunks: Any = AS_SAVED) -> xr.Dataset:
-    """Open an archive that :func:`dmfx.save` wrote, or any other NetCDF file or Zarr group.
+def open(path: str | os.PathLike[str], *, chunks: Any = AS_SAVED, reduction: str | None = None) -> xr.Dataset:
+    """Open an archive that :func:`dmfx.save` wrote, a store of `dmfx.sweep`, or any other NetCDF file or Zarr group.
 
     Nothing but labels is read at first. Every chunk that is read later is compared with the checksum it was
     saved with, so that a damaged archive raises and never gives a wrong value. The file is open only while
@@ -43,11 +44,14 @@ def open(path: str | os.PathLike[str], *, chunks: Any = AS_SAVED) -> xr.Dataset:
     chunks
         ``{}``, the default, restores the chunks that the variables had, as Dask arrays; ``{"beta": 100}``
         changes some of them; ``None`` does without Dask and reads what is asked for when it is asked for.
+    reduction
+        Of a sweep with several reductions: what this one returned, under the names that the analysis gives.
 
     Returns
     -------
     xr.Dataset
-        The dataset as it was saved.
+        The dataset as it was saved. Of a store of a sweep that is not finished: points that have not been computed are
+        NaN, integers -1, and ``status`` says "missing".
 
     Raises
     ------
@@ -57,6 +61,8 @@ def open(path: str | os.PathLike[str], *, chunks: Any = AS_SAVED) -> xr.Dataset:
         The archive is damaged or incomplete (a ValueError). Damage within a chunk is found when it is read.
     TypeError
         ``path`` is not a path.
+    ValueError
+        The sweep has no such reduction.
 
     Notes
     -----
@@ -86,10 +92,17 @@ def open(path: str | os.PathLike[str], *, chunks: Any = AS_SAVED) -> xr.Dataset:
             f"open: chunks must be a mapping from dims to sizes, 'auto', an integer or None, not {chunks!r}"
         )
     own = isinstance(chunks, Mapping) and len(chunks) > 0
+    if reduction is not None and (later := later_path(path, str(reduction))).exists():
+        return open(later, chunks=chunks)
+    as_saved = {} if own else chunks
     with reading_errors(path, "opening"):
-        opened = _read_header(store)
-        as_saved = {} if own else chunks
-        ds = _open_foreign(store, as_saved) if opened is None else _assemble(store, *opened, as_saved)
+        if is_sweep(path):
+            ds = assemble(load_parts(path), as_saved)
+        else:
+            opened = _read_header(store)
+            ds = _open_foreign(store, as_saved) if opened is None else _assemble(store, *opened, as_saved)
+    if reduction is not None:
+        ds = of_reduction(ds, reduction)
     if own:
         if unknown := [dim for dim in chunks if dim not in ds.dims]:
             names = ", ".join(map(repr, unknown))

@@ -1,0 +1,208 @@
+"""The store of a sweep on disk: making its parts, and finishing them.
+
+Of each part the attribute ``dmfx_sweep`` says: ``dims``, ``shape`` and ``sizes``, how it is cut; ``coupled``, dims that
+are not; ``variables``, those that boxes write; ``record_width``; ``stretch``, ``first_step`` and ``steps``;
+``run_steps``, the argument; ``call``, with which the next call must agree; ``record``, what the run records;
+``reductions``, what became of their variables; ``inner_points`` and ``point_bytes`` of a point; ``axes``, all labels of
+the call that made an extension.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from dmfx.archive.boxes import Boxes
+from dmfx.archive.chunkfile import put_chunk
+from dmfx.archive.chunkio import header_seal, seal_of
+from dmfx.archive.chunks import iterate_chunks
+from dmfx.archive.errors import ArchiveError
+from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, SEAL, Array, Layout
+from dmfx.archive.layout import plan as plan_layout
+from dmfx.archive.parts import REDUCTIONS, SWEEP, Part
+from dmfx.archive.placing import remove
+from dmfx.archive.records import RECORDS, Records, working_folder
+from dmfx.archive.zarr import ZarrStore
+from dmfx.progress import Progress
+from dmfx.sweeps.identity import machine
+from dmfx.sweeps.plan import Plan
+from dmfx.validation import Problems
+from dmfx.version import history_line
+
+__all__ = ["create_part", "finish_part", "mend_fixed", "stored_bytes", "unseal"]
+
+FORMAT = 1
+#: Part of what integers take that they need on disk: most are counts and numbers of few digits.
+INTEGERS = 0.25
+
+
+def stored_bytes(plan: Plan) -> float:
+    """About how many bytes a part will need on disk: floats hardly shrink, whole numbers do."""
+    total = 0.0
+    for var in plan.template.variables.values():
+        total += var.nbytes * (1.0 if var.dtype.kind in "fc" else INTEGERS)
+    return total
+
+
+def create_part(path: Path, plan: Plan, meta: Mapping[str, Any]) -> None:
+    """Make a part with everything but what boxes write; in one step, so that a part that is there is whole.
+
+    Parameters
+    ----------
+    path
+        Folder of the part, which does not exist.
+    plan
+        What is computed into it.
+    meta
+        What else the attribute ``dmfx_sweep`` says.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder appeared meanwhile.
+    """
+    template = _template(plan)
+    layout, arrays, attrs = plan_layout(template)
+    variables = {name: replace(stored, blocks=None) for name, stored in layout.variables.items()}
+    layout = Layout(layout.id, variables, layout.coords)
+    lazy = plan.lazy()
+    boxes = Boxes(
+        plan.dims,
+        tuple(plan.shape.values()),
+        tuple(plan.sizes[dim] for dim in plan.dims),
+        {name: stored for name, stored in variables.items() if name in lazy},
+    )
+    fixed = {name: stored for name, stored in variables.items() if name not in lazy}
+    width = max(boxes.most_pieces, sum(stored.count for stored in fixed.values()))
+    size = Records.n_bytes_of(width)
+    about = {"long_name": "checksums of the chunks of each box of the sweep that is complete"}
+    arrays[RECORDS] = Array(("dmfx_record",), ((boxes.count + 1) * size,), (size,), np.dtype("u1"), about)
+    entry = {
+        "format": FORMAT,
+        "dims": boxes.dims,
+        "shape": boxes.shape,
+        "sizes": boxes.sizes,
+        "variables": list(boxes.variables),
+        "record_width": width,
+        "reductions": {name: each.json() for name, each in plan.renamings.items()},
+        **meta,
+    }
+    attrs = {**attrs, ARCHIVE: layout.to_json(), SWEEP: json.dumps(entry)}
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        ZarrStore(partial).create(arrays, attrs)
+        for folder in ("attempts", "failures", "tmp"):
+            (working_folder(partial) / folder).mkdir(parents=True)
+        _write_fixed(partial, template, fixed, Records(partial, width), boxes.count, working_folder(partial) / "tmp")
+        store = ZarrStore(partial)
+        with store.writing() as group:
+            store.set_attr(group, HEADER, header_seal(*store.header(group)))
+        partial.rename(path)
+    except BaseException:
+        remove(partial)
+        raise
+
+
+def _template(plan: Plan) -> xr.Dataset:
+    """The Dataset of the part with its chunks, its history and where it was made."""
+    variables = {}
+    for name, var in plan.template.variables.items():
+        if isinstance(var.data, da.Array):
+            chunks = tuple(plan.sizes.get(dim, size) for dim, size in var.sizes.items())
+            var = xr.Variable(var.dims, da.zeros(var.shape, chunks=chunks, dtype=var.dtype), var.attrs)
+        variables[name] = var
+    coords = {name: variables.pop(name) for name in plan.template.coords}
+    arguments = {"task": plan.run.task, "reduce": [each.name for each in plan.reductions]}
+    line = history_line("sweep", arguments)
+    attrs = dict(plan.template.attrs)
+    attrs["history"] = f"{attrs.get('history', '')}\n{line}".strip()
+    attrs["dmfx_machine"] = json.dumps(machine())
+    attrs["dmfx_command"] = " ".join(sys.argv)
+    attrs[REDUCTIONS] = json.dumps({name: each.json() for name, each in plan.renamings.items()}, default=str)
+    return xr.Dataset(variables, coords, attrs)
+
+
+def _write_fixed(
+    group: Path, ds: xr.Dataset, fixed: Mapping[str, Any], records: Records, number: int, aside: Path
+) -> None:
+    """Write the variables that no box writes, and their record."""
+    crcs = []
+    for name, stored in fixed.items():
+        values = ds.variables[name].values
+        crcs += [
+            put_chunk(group, stored, index, values[stored.where(index)], aside) for index in iterate_chunks(stored.grid)
+        ]
+    records.put(number, crcs, [], aside)
+
+
+def mend_fixed(parts: Sequence[Part], wanted: Any) -> None:
+    """Write again what no box writes of a store of one part, if it is damaged: all of it follows from the call.
+
+    Raises
+    ------
+    ArchiveError
+        If it cannot be mended.
+    """
+    for part in parts:
+        try:
+            for name in part.fixed:
+                part.read_fixed(name)
+        except ArchiveError:
+            if len(parts) > 1:
+                raise
+            plan = wanted.plan(Problems("sweep"), np.inf)
+            if tuple(plan.shape.values()) != part.boxes.shape:
+                raise
+            before = part.records.get(part.boxes.count)
+            aside = working_folder(part.path) / "tmp"
+            _write_fixed(part.path, _template(plan), part.fixed, part.records, part.boxes.count, aside)
+            after = part.records.get(part.boxes.count)
+            if before is not None and after is not None and not np.array_equal(before.checksums, after.checksums):
+                raise
+
+
+def unseal(path: Path) -> None:
+    """Open a finished part again, to compute some of its boxes once more."""
+    store = ZarrStore(path)
+    with store.writing() as group:
+        attrs = group.attrs.asdict()
+        if attrs.pop(SEAL, None) is not None:
+            group.attrs.put(attrs)
+
+
+def finish_part(part: Part, progress: bool) -> None:
+    """Gather all checksums and seal a part whose boxes are complete: from now on it is an ordinary archive."""
+    checksums = np.zeros(part.layout.count, np.uint32)
+    offsets = part.layout.offsets
+    grids = {name: stored.grid for name, stored in part.layout.variables.items()}
+    fixed = [(name, index) for name, stored in part.fixed.items() for index in iterate_chunks(stored.grid)]
+    shown = progress and part.boxes.count > 20_000
+    with Progress("sealing", part.boxes.count, unit="box") if shown else contextlib.nullcontext() as bar:
+        for box in range(part.boxes.count + 1):
+            record = part.records.get(box)
+            if record is None:
+                raise RuntimeError(f"{part.path}: box {box} has lost its record; start the sweep again")
+            pieces: Sequence[Any] = fixed if box == part.boxes.count else list(part.boxes.pieces(box))
+            for (name, index), crc in zip(pieces, record.checksums.tolist(), strict=True):
+                place = int(np.ravel_multi_index(index, grids[name])) if index else 0
+                checksums[offsets[name] + place] = crc
+            if bar is not None:
+                bar.advance()
+    store = ZarrStore(part.path)
+    with store.writing() as group:
+        if checksums.size:
+            store.put(group, CHECKSUMS, (slice(0, checksums.size),), checksums)
+    with store.reading() as group:
+        seal = seal_of(*store.header(group), checksums)
+    with store.writing() as group:
+        store.set_attr(group, SEAL, seal)
