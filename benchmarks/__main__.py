@@ -9,7 +9,18 @@ import time
 
 from benchmarks.measure import Result, header, table
 
-NAMES = ("kernel", "finite_size", "spectrum", "dask_overhead", "figure3a", "peer", "training", "vector_recall")
+NAMES = (
+    "kernel",
+    "finite_size",
+    "spectrum",
+    "dask_overhead",
+    "sweep_overhead",
+    "sweep_scale",
+    "figure3a",
+    "peer",
+    "training",
+    "vector_recall",
+)
 
 
 def main() -> int:

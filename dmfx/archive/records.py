@@ -99,6 +99,8 @@ class Records:
             text = json.dumps(list(failures), ensure_ascii=False).encode()
             crc = zlib.crc32(text)
             put_file(self.failures_path(box), text, aside)
+        else:
+            self.failures_path(box).unlink(missing_ok=True)
         words = np.zeros(_HEAD + self.width, "<u4")
         words[:_HEAD] = _MAGIC, box & 0xFFFFFFFF, len(checksums), len(failures), crc
         words[_HEAD : _HEAD + len(checksums)] = checksums
@@ -122,8 +124,9 @@ class Records:
         return Record(words[_HEAD : _HEAD + count], failed)
 
     def failures(self, box: int) -> list[dict[str, object]]:
-        """Points of a box that failed."""
-        return self._failures(box, None) or []
+        """Points of a box that failed, as far as it is complete and sound."""
+        record = self.get(box)
+        return self._failures(box, None) or [] if record is not None and record.failed else []
 
     def _failures(self, box: int, crc: int | None) -> list[dict[str, object]] | None:
         try:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from dask.base import tokenize
 
+from dmfx.finite_size import COMMON_NOISE
 from dmfx.sweeps.reductions import Reduction
 from dmfx.sweeps.run import TASKS, Run
 from dmfx.version import dmfx_version
@@ -17,6 +19,8 @@ __all__ = ["described_call"]
 
 #: Arguments that are compared in another way, or that change no value.
 LEFT_OUT = ("steps", "chunks", "variables")
+#: Attributes of Datasets that decide values.
+TELLING = ("dmfx_model", COMMON_NOISE)
 
 
 def described_call(run: Run, reductions: Sequence[Reduction], variables: object) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def described_call(run: Run, reductions: Sequence[Reduction], variables: object)
             }
             for each in reductions
         ],
-        "variables": _described(variables if variables is None or isinstance(variables, str) else list(variables)),
+        "variables": _described([variables] if isinstance(variables, str) else variables),
     }
 
 
@@ -70,4 +74,7 @@ def _described(value: Any) -> Any:
         return list(value)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _described(each) for key, each in value.items()}
+    if isinstance(value, (xr.Dataset, xr.DataArray)):
+        # When and where it was computed changes nothing.
+        value = value.drop_attrs().assign_attrs({name: value.attrs[name] for name in TELLING if name in value.attrs})
     return f"{type(value).__name__} {tokenize(value)}"

@@ -16,8 +16,9 @@ from dmfx.sweeps.task import Batch, Outcome, check_boxes, compute_boxes
 
 __all__ = ["check", "compute"]
 
-#: Length of a task: many times what a scheduler spends on one.
-BATCH_SECONDS = 1.0
+#: Length of a task: many times what is spent on each by a worker (30 ms, mostly to build its graph), and by scheduler
+#: and client (2 ms), and longer where many threads want one each.
+BATCH_SECONDS, BATCH_SECONDS_PER_THREAD = 2.0, 0.01
 #: Work that is in the hands of the scheduler, in seconds, so that no worker waits and an adaptive cluster sees it.
 AHEAD_SECONDS = 30.0
 #: Tasks that the scheduler has at most: a fraction of a second of its time, and a few megabytes.
@@ -123,11 +124,13 @@ def compute(
     seconds: float | None = None
     tags = iter(range(2**62))
     killed_in_a_row, failed_points, noted = 0, 0, 0.0
-    hopeless: list[Outcome] | None = []
+    # Where some of the store has been computed already, what fails are points.
+    hopeless: list[Outcome] | None = [] if spec.part == spec.store and len(numbers) == boxes.count else None
     try:
         while todo or busy:
             threads = max(pool.threads, 1)
-            size = 1 if seconds is None else math.ceil(BATCH_SECONDS / seconds)
+            length = max(BATCH_SECONDS, BATCH_SECONDS_PER_THREAD * threads)
+            size = 1 if seconds is None else math.ceil(length / max(seconds, 1e-6))
             size = max(1, min(size, most_by_bytes, MOST_BOXES, len(todo) // (3 * threads) + 1))
             window = max(2 * threads + 2, FIRST_TASKS)
             if seconds is not None:
@@ -164,7 +167,8 @@ def compute(
                     if outcome.failed is None:
                         todo.again(outcome.box, 1, True)
                         continue
-                    seconds = outcome.seconds if seconds is None else 0.8 * seconds + 0.2 * outcome.seconds
+                    if outcome.seconds is not None:
+                        seconds = outcome.seconds if seconds is None else 0.8 * seconds + 0.2 * outcome.seconds
                     failed_points += outcome.failed
                     advance(outcome.points, outcome.failed)
                     if outcome.failed < outcome.points:
@@ -178,6 +182,9 @@ def compute(
         pool.close()
         for first, count in busy.values():
             spec.attempts.forget(first, first + count - 1)
+            if hopeless:  # and meanwhile failed too
+                for box in range(first, first + count):
+                    spec.records.drop(box)
         raise
     return failed_points
 

@@ -83,11 +83,26 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str
             continue
         if name == "model":
             found.append("it was made with another model")
+        elif name == "dmfx":
+            found.append(f"it was made with dmfx {old}, and this is {new}: install that version to go on with it")
+        elif name == "reduce":
+            found += _differing_reductions(old, new)
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             found += [f"{name}: {each}" for each in differences(old, new)]
         else:
             found.append(f"it was made with {name}={_shown(old)}, not {_shown(new)}")
     return found
+
+
+def _differing_reductions(stored: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]) -> list[str]:
+    names, new_names = ([each["name"] for each in reductions] for reductions in (stored, given))
+    if names != new_names:
+        return [f"it was made with reduce={', '.join(names) or 'nothing'}, not {', '.join(new_names) or 'nothing'}"]
+    return [
+        f"reduce, {old['name']}: {each}"
+        for old, new in zip(stored, given, strict=True)
+        for each in differences({**old, **old["settings"], "settings": 0}, {**new, **new["settings"], "settings": 0})
+    ]
 
 
 def _shown(value: Any) -> str:

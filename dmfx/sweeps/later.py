@@ -7,9 +7,16 @@ from pathlib import Path
 
 from dmfx import archive
 from dmfx.archive.parts import later_path
+from dmfx.archive.placing import remove
 from dmfx.sweeps.reductions import ANALYSES, Reduction
 
-__all__ = ["compute_later"]
+__all__ = ["compute_later", "forget_later"]
+
+
+def forget_later(store: Path, reductions: Sequence[Reduction]) -> None:
+    """Remove reductions of what a store has no more, or not yet."""
+    for each in reductions:
+        remove(later_path(store, each.name))
 
 
 def compute_later(store: Path, reductions: Sequence[Reduction], *, again: bool) -> None:

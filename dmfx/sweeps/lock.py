@@ -17,7 +17,7 @@ from typing import TextIO
 
 from dmfx.sweeps.errors import StoreInUse
 
-__all__ = ["holder", "locked"]
+__all__ = ["holder", "is_free", "locked", "marked"]
 
 #: Seconds for which the lock is asked for.
 PATIENCE = 1.0
@@ -72,6 +72,26 @@ def _take(file: TextIO) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def marked(path: Path) -> Iterator[None]:
+    """Hold a lock while something is being made, by which others can tell it from what was given up."""
+    with path.open("w") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_free(path: Path) -> bool:
+    """Whether a lock is there and nobody holds it."""
+    with contextlib.suppress(OSError), path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def holder(path: Path) -> str | None:

@@ -132,7 +132,7 @@ def make_plan(
         Memory that one task may take.
     """
     run, kept = _recording(run, reductions, variables)
-    whole = run.dataset(chunks=-1)
+    whole = run.quiet(chunks=-1)
     dims = tuple(dim for dim in whole["status"].dims if dim in run.labels)
     results = reduced(whole, reductions, whole=True)
     if reductions and run.arguments.get("variables"):
@@ -156,13 +156,14 @@ def _recording(
             return run.with_arguments(variables=kept), kept
     else:
         kept = ()
+    whole = run.quiet(run.labels, chunks=-1)
+    default = tuple(name for name in KNOWN if name in whole)
     if not reductions:
-        return run, tuple(name for name in KNOWN if name in run.dataset(chunks=-1))
+        return run, default
     if run.task != "simulate":  # what else is recorded the task decides
         named = recorded(reductions, KNOWN)
         extra = tuple(dict.fromkeys((*kept, *sorted(named))))
         return (run.with_arguments(variables=extra) if extra else run), kept
-    default = [name for name in KNOWN if name in run.dataset(chunks=-1)]
     recorded_ = tuple(dict.fromkeys((*default, *kept, *sorted(recorded(reductions, KNOWN)))))
     return run.with_arguments(variables=recorded_), kept
 
@@ -182,7 +183,7 @@ def _without_unused(
     if record == run.arguments["variables"] or (not record and "overlap" in KNOWN and _is_vector(run)):
         return run, whole, dict(results)
     run = run.with_arguments(variables=record)
-    whole = run.dataset(chunks=-1)
+    whole = run.quiet(chunks=-1)
     return run, whole, reduced(whole, reductions, whole=True)
 
 

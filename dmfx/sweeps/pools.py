@@ -7,8 +7,10 @@ import contextlib
 import itertools
 import os
 import queue
+import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +24,10 @@ __all__ = ["Killed", "Lost", "Pool", "open_pool"]
 
 #: How often a pool looks whether its workers are still there.
 LOOK_SECONDS = 2.0
+#: For how long workers are asked what they run, before the first task.
+ANSWER_SECONDS = 30.0
+#: Results that are fetched with one question.
+MOST_AT_ONCE = 200
 
 
 class Killed(Exception):
@@ -92,6 +98,7 @@ class _Distributed:
     def __init__(self, client: Any):
         self._client = client
         self._answers: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+        self._heard: deque[Answer] = deque()
         self._futures: dict[Any, Any] = {}
         self._numbers = itertools.count()
         self._name = uuid.uuid4().hex[:8]
@@ -131,13 +138,29 @@ class _Distributed:
             If the scheduler is gone for longer than the client waits for it.
         """
         self._look()
-        try:
-            key = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            if self._client.status == "closed":
-                raise SchedulerLost(f"the Dask scheduler at {self.address} went away") from None
-            return None
-        future, tag = self._futures.pop(key)
+        if not self._heard:
+            try:
+                keys = [self._answers.get(timeout=timeout)]
+            except queue.Empty:
+                if self._client.status == "closed":
+                    raise SchedulerLost(f"the Dask scheduler at {self.address} went away") from None
+                return None
+            with contextlib.suppress(queue.Empty):
+                while len(keys) < MOST_AT_ONCE:
+                    keys.append(self._answers.get_nowait())
+            self._hear([self._futures.pop(key) for key in keys])
+        return self._heard.popleft()
+
+    def _hear(self, ended: list[tuple[Any, Any]]) -> None:
+        """Fetch results, in one question to the scheduler where nothing is wrong with them."""
+        if len(ended) > 1 and all(future.status == "finished" for future, _ in ended):
+            with contextlib.suppress(Exception):
+                results = self._client.gather([future for future, _ in ended])
+                self._heard += [Answer(tag, result, None) for (_, tag), result in zip(ended, results, strict=True)]
+                return
+        self._heard += [self._heard_of(future, tag) for future, tag in ended]
+
+    def _heard_of(self, future: Any, tag: Any) -> Answer:
         if future.status == "cancelled":
             return Answer(tag, None, Lost())
         try:
@@ -173,9 +196,8 @@ class _Distributed:
         from dmfx.sweeps.plugin import MarkAttempts
 
         self._client.register_plugin(MarkAttempts())
-        answers = self._client.run(identity, on_error="return")
         own = identity()
-        for address, theirs in answers.items():
+        for address, theirs in self._identities().items():
             if theirs != own:
                 said = (
                     f"dmfx {theirs['version']} (sources {theirs['sources']})"
@@ -186,6 +208,19 @@ class _Distributed:
                     f"the worker {address} runs {said}, the client {own['version']} (sources {own['sources']}): "
                     "install the same dmfx on both"
                 )
+
+    def _identities(self) -> dict[str, Any]:
+        """What every worker runs, or the exception that it answers with; nothing where one does not answer at all."""
+        answers: dict[str, Any] = {}
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):
+                answers.update(self._client.run(identity, on_error="return"))
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(ANSWER_SECONDS)
+        return dict(answers)
 
     def close(self) -> None:
         """Take back what has not been done; what workers are doing they finish."""

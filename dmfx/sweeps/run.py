@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +18,7 @@ from dmfx.simulate import simulate
 from dmfx.validation import Problems
 from dmfx.variables import OVERLAPS, VECTOR_VARIABLES
 
-__all__ = ["KNOWN", "TASKS", "Run", "parse_run"]
+__all__ = ["KNOWN", "TASKS", "Run", "parse_run", "quietly"]
 
 #: What makes a run, by name.
 TASKS: dict[str, Callable[..., xr.Dataset]] = {
@@ -61,10 +63,9 @@ class Run:
             return ablations(ablated, self.model, **arguments, chunks=chunks)
         return function(self.model, **arguments, chunks=chunks)
 
-    def quiet(self, labels: Mapping[str, np.ndarray], chunks: object = "auto") -> xr.Dataset:
+    def quiet(self, labels: Mapping[str, np.ndarray] | None = None, chunks: object = "auto") -> xr.Dataset:
         """The same without the warnings that the whole run has given."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
+        with quietly():
             return self.dataset(labels, chunks)
 
     def with_arguments(self, **arguments: Any) -> Run:
@@ -75,6 +76,17 @@ class Run:
     def steps(self) -> int | None:
         """Steps that are kept, None where the task does not say."""
         return self.arguments.get("steps")
+
+
+_filters = threading.RLock()
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without warnings of users' arguments; one thread at a time, as all threads have the same filters."""
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def parse_run(

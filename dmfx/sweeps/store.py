@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,21 +28,25 @@ from dmfx.archive.chunkfile import put_chunk
 from dmfx.archive.chunkio import header_seal, seal_of
 from dmfx.archive.chunks import iterate_chunks
 from dmfx.archive.errors import ArchiveError
-from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, SEAL, Array, Layout
+from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, SEAL, Array, Layout, Stored
 from dmfx.archive.layout import plan as plan_layout
-from dmfx.archive.parts import REDUCTIONS, SWEEP, Part
+from dmfx.archive.parts import PART, REDUCTIONS, SWEEP, Part
 from dmfx.archive.placing import remove
-from dmfx.archive.records import RECORDS, Records, working_folder
+from dmfx.archive.records import RECORDS, Record, Records, working_folder
 from dmfx.archive.zarr import ZarrStore
 from dmfx.progress import Progress
+from dmfx.sweeps.errors import SweepFailed
 from dmfx.sweeps.identity import machine
+from dmfx.sweeps.lock import is_free, marked
 from dmfx.sweeps.plan import Plan
 from dmfx.validation import Problems
 from dmfx.version import history_line
 
-__all__ = ["create_part", "finish_part", "mend_fixed", "stored_bytes", "unseal"]
+__all__ = ["create_part", "finish_part", "mend_fixed", "remove_abandoned", "stored_bytes", "unseal"]
 
 FORMAT = 1
+#: Seconds for which what another host wrote may not be seen yet, as on NFS.
+PATIENCE = 60.0
 #: Part of what integers take that they need on disk: most are counts and numbers of few digits.
 INTEGERS = 0.25
 
@@ -99,11 +104,27 @@ def create_part(path: Path, plan: Plan, meta: Mapping[str, Any]) -> None:
     }
     attrs = {**attrs, ARCHIVE: layout.to_json(), SWEEP: json.dumps(entry)}
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    remove_abandoned(path)
+    with marked(_lock_of(partial)):
+        _make_part(partial, path, arrays, attrs, template, fixed, Records(partial, width), boxes.count)
+
+
+def _make_part(
+    partial: Path,
+    path: Path,
+    arrays: Mapping[str, Array],
+    attrs: Mapping[str, Any],
+    template: xr.Dataset,
+    fixed: Mapping[str, Stored],
+    records: Records,
+    number: int,
+) -> None:
+    """Write a part aside and put it in place."""
     try:
-        ZarrStore(partial).create(arrays, attrs)
+        ZarrStore(partial).create(dict(arrays), dict(attrs))
         for folder in ("attempts", "failures", "tmp"):
             (working_folder(partial) / folder).mkdir(parents=True)
-        _write_fixed(partial, template, fixed, Records(partial, width), boxes.count, working_folder(partial) / "tmp")
+        _write_fixed(partial, template, fixed, records, number, working_folder(partial) / "tmp")
         store = ZarrStore(partial)
         with store.writing() as group:
             store.set_attr(group, HEADER, header_seal(*store.header(group)))
@@ -111,6 +132,19 @@ def create_part(path: Path, plan: Plan, meta: Mapping[str, Any]) -> None:
     except BaseException:
         remove(partial)
         raise
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what was left of parts whose maker was killed, beside a store and in it."""
+    for partial in [*path.parent.glob(f"{path.name}.*.partial"), *path.glob(f"{PART}*.partial")]:
+        if is_free(_lock_of(partial)):
+            remove(partial)
+            _lock_of(partial).unlink(missing_ok=True)
+
+
+def _lock_of(partial: Path) -> Path:
+    """The lock of a part that is being made, beside it."""
+    return partial.with_name(f"{partial.name}.lock")
 
 
 def _template(plan: Plan) -> xr.Dataset:
@@ -180,6 +214,14 @@ def unseal(path: Path) -> None:
             group.attrs.put(attrs)
 
 
+def _record_of(records: Records, box: int) -> Record | None:
+    """The record of a box; on file systems of several hosts it may take a while to be seen."""
+    until = time.monotonic() + PATIENCE
+    while (record := records.get(box)) is None and time.monotonic() < until:
+        time.sleep(0.5)
+    return record
+
+
 def finish_part(part: Part, progress: bool) -> None:
     """Gather all checksums and seal a part whose boxes are complete: from now on it is an ordinary archive."""
     checksums = np.zeros(part.layout.count, np.uint32)
@@ -189,9 +231,9 @@ def finish_part(part: Part, progress: bool) -> None:
     shown = progress and part.boxes.count > 20_000
     with Progress("sealing", part.boxes.count, unit="box") if shown else contextlib.nullcontext() as bar:
         for box in range(part.boxes.count + 1):
-            record = part.records.get(box)
+            record = _record_of(part.records, box)
             if record is None:
-                raise RuntimeError(f"{part.path}: box {box} has lost its record; start the sweep again")
+                raise SweepFailed(f"{part.path}: box {box} has lost its record; start the sweep again")
             pieces: Sequence[Any] = fixed if box == part.boxes.count else list(part.boxes.pieces(box))
             for (name, index), crc in zip(pieces, record.checksums.tolist(), strict=True):
                 place = int(np.ravel_multi_index(index, grids[name])) if index else 0

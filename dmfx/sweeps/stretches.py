@@ -64,9 +64,9 @@ class Wanted:
         """
         first = parts[0]
         found = extent.differences(first.meta["call"], self.call)
-        dims = first.boxes.dims
-        labels = extent.with_known_labels(parts, self.run.labels)
+        dims, labels = first.boxes.dims, self.run.labels
         if not found:
+            labels = extent.with_known_labels(parts, labels)
             found = extent.missing_labels(parts, labels, dims)
             for dim, values in labels.items():
                 if dim not in dims and not np.array_equal(values, first.labels(dim)):
@@ -85,10 +85,11 @@ class Wanted:
         if not isinstance(self.chunks, Mapping):
             return []
         sizes = dict(zip(first.boxes.dims, first.boxes.sizes, strict=True))
+        shape = dict(zip(first.boxes.dims, first.boxes.shape, strict=True))
         return [
             f"it was made with boxes of {sizes[dim]} along {dim}, not {size}"
             for dim, size in self.chunks.items()
-            if dim in sizes and isinstance(size, int) and size not in (-1, sizes[dim])
+            if dim in sizes and isinstance(size, int) and size != -1 and min(size, shape[dim]) != sizes[dim]
         ]
 
     def _differing_steps(self, parts: Sequence[Part]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import uuid
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,18 +22,21 @@ from dmfx.sweeps.attempts import CLUSTER, THREADS, Attempts
 from dmfx.sweeps.describe import described_call
 from dmfx.sweeps.drive import check as check_records
 from dmfx.sweeps.drive import compute
-from dmfx.sweeps.errors import SchedulerLost, StoreNotWritable, WorkerMismatch
-from dmfx.sweeps.later import compute_later
+from dmfx.sweeps.errors import SchedulerLost, StoreNotWritable, SweepError, WorkerMismatch
+from dmfx.sweeps.identity import identity
+from dmfx.sweeps.later import compute_later, forget_later
 from dmfx.sweeps.limits import check_disk, check_task, memory_of
 from dmfx.sweeps.lock import locked
 from dmfx.sweeps.pools import Pool, open_pool
 from dmfx.sweeps.reductions import in_tasks_or_later, parse_reductions
+from dmfx.sweeps.report import progress_of
 from dmfx.sweeps.run import parse_run
-from dmfx.sweeps.sessions import begin_session, end_session
+from dmfx.sweeps.sessions import begin_session, end_session, read_sessions
 from dmfx.sweeps.spec import STATES, Spec, write_spec
-from dmfx.sweeps.store import finish_part, mend_fixed, unseal
+from dmfx.sweeps.store import finish_part, mend_fixed, remove_abandoned, unseal
 from dmfx.sweeps.stretches import Wanted, add_parts, first_part, spec_of
 from dmfx.validation import Problems
+from dmfx.version import dmfx_version
 
 __all__ = ["sweep"]
 
@@ -181,25 +186,24 @@ def _in_memory(arguments: dict[str, object]) -> dict[str, object]:
     """Arguments with lazy Datasets computed once, instead of by every task."""
     found = dict(arguments)
     for name, value in arguments.items():
-        if isinstance(value, xr.Dataset) and value.chunks:
+        if isinstance(value, xr.Dataset):
             states = [each for each in STATES if each in value]
             small = value[states] if states else value
-            found[name] = small.compute() if small.nbytes < IN_MEMORY else small
+            found[name] = small.compute() if small.chunks and small.nbytes < IN_MEMORY else small
     return found
 
 
 def _create(problems: Problems, path: Path, wanted: Wanted, pool: Pool) -> None:
     """Make a store that is not there; if somebody else is faster, theirs is looked at next."""
+    wanted.run.dataset(chunks=-1)  # what it warns of is said once
     plan = wanted.plan(problems, memory_of(pool))
     check_task(problems, plan, memory_of(pool))
     problems.raise_any()
     check_disk(path, plan)
     try:
         first_part(path, wanted, plan)
-    except FileExistsError:
-        pass
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if not path.exists():
             raise StoreNotWritable(error.errno or 0, f"cannot create {path}: {error.strerror or error}") from error
 
 
@@ -229,14 +233,16 @@ class _Session:
                 reason = f"{type(error).__name__}: {error}"[:300]
                 raise
             finally:
-                for each in specs:
-                    each.unlink(missing_ok=True)
-                end_session(log, name, self.computed, reason)
+                with contextlib.suppress(OSError):  # a disk that fails says so by itself
+                    for each in specs:
+                        each.unlink(missing_ok=True)
+                    end_session(log, name, self.computed, reason)
 
     def _parts(self, pool: Pool) -> list[Part]:
         """The parts that the call wants: those that are there, and those that it adds."""
         parts = load_parts(self.path, trust=False)
         mend_fixed(parts, self.wanted)
+        _warn_of_other_sources(working_folder(self.path) / "sessions.jsonl")
         problems = Problems("sweep")
         wanted = self.wanted.agreeing(problems, self.path, parts)
         problems.raise_any()
@@ -245,10 +251,18 @@ class _Session:
     def _tidy(self, parts: Sequence[Part]) -> None:
         """Remove what killed writers and clients left over."""
         self._empty_aside()
+        remove_abandoned(self.path)
         for each in working_folder(self.path).glob("spec-*.pkl"):
             each.unlink(missing_ok=True)
         for part in parts:
             Attempts(working_folder(part.path) / "attempts", "").forget_all(of_clusters=True)
+
+    def count(self) -> None:
+        """Find out how far the store is, where the call did not come so far as to know."""
+        with contextlib.suppress(Exception):
+            known = progress_of(self.path)
+            if known is not None:
+                self.points, self.done = known.points, known.done
 
     def _empty_aside(self) -> None:
         for each in (working_folder(self.path) / "tmp").iterdir():
@@ -266,6 +280,7 @@ class _Session:
             self.done += (part.boxes.points - left) * inner[part.path]
             todo.append((part, spec, missing))
         if any(missing for _, _, missing in todo):
+            forget_later(self.path, self.wanted.later)
             with _bar(self.progress, "sweeping", self.points, "point", self.done, pool.dashboard) as bar:
                 for part, spec, missing in todo:
                     self._compute_part(pool, part, spec, missing, bar)
@@ -308,11 +323,27 @@ class _Session:
         compute(pool, spec, missing, advance, bar.note, part.meta["point_bytes"])
 
 
+def _warn_of_other_sources(log: Path) -> None:
+    """Say so if what is there was computed by other sources under the same version."""
+    sessions = read_sessions(log)
+    if sessions and sessions[-1].get("sources") not in (None, identity()["sources"]):
+        warnings.warn(
+            f"the store was begun by other sources of dmfx {dmfx_version()} than these: its points may differ in their "
+            "last bits, or more",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def _is_sealed(path: Path) -> bool:
     try:
         return load_part(path).sealed
-    except ValueError:
+    except Exception:  # whatever a library says of damaged checksums
         return False
+
+
+#: What a disk says that is full, or that refuses to be written.
+NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPERM, errno.EACCES, errno.EFBIG, errno.EIO)
 
 
 class _Silent:
@@ -345,9 +376,13 @@ class _in_words:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        session = self.session
+        if isinstance(error, OSError) and not isinstance(error, SweepError) and error.errno in NOT_WRITABLE:
+            error = StoreNotWritable(error.errno, f"cannot write into {session.path} ({error.strerror})")
         if not isinstance(error, (SchedulerLost, StoreNotWritable, WorkerMismatch)):
             return
-        session = self.session
+        if not session.points:
+            session.count()
         kept = f"{session.done} of {session.points} points are kept in {session.path}, and the same call goes on there"
         if isinstance(error, StoreNotWritable):
             raise StoreNotWritable(error.errno or 0, f"{error.strerror}; {kept}") from error

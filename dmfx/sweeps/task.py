@@ -23,6 +23,7 @@ from dmfx.archive.parts import fill_value
 from dmfx.sweeps.errors import StoreNotWritable, WorkerMismatch
 from dmfx.sweeps.identity import identity, machine
 from dmfx.sweeps.reductions import reduced
+from dmfx.sweeps.run import quietly
 from dmfx.sweeps.spec import Spec, load_spec
 from dmfx.variables import STATUS
 
@@ -59,12 +60,22 @@ class Batch(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a box: its points, how many of them failed, or None if it should be tried once more."""
+    """What became of a box.
+
+    Attributes
+    ----------
+    box, points
+        Its number, and how many points it has.
+    failed
+        How many of them failed; None if the box should be tried once more.
+    seconds
+        How long it took; None if it was complete before.
+    """
 
     box: int
     points: int
     failed: int | None
-    seconds: float
+    seconds: float | None
 
 
 def compute_boxes(batch: Batch) -> list[Outcome]:
@@ -79,14 +90,25 @@ def compute_boxes(batch: Batch) -> list[Outcome]:
     """
     _check_identity(batch)
     spec = load_spec(batch.store, batch.session, batch.part)
-    if batch.count > 1 and not spec.attempts.killed(batch.first, batch.last).boxes:
+    boxes = range(batch.first, batch.last + 1)
+    done = [_done(spec, box) for box in boxes]
+    if batch.count > 1 and not any(done) and not spec.attempts.killed(batch.first, batch.last).boxes:
         try:
             return _together(spec, batch)
         except StoreNotWritable:
             raise
         except Exception:  # one of the boxes: found out below
-            pass
-    return [_alone(spec, box, batch.last_try) for box in range(batch.first, batch.last + 1)]
+            done = [None for _ in boxes]
+    return [known or _alone(spec, box, batch.last_try) for box, known in zip(boxes, done, strict=True)]
+
+
+def _done(spec: Spec, box: int) -> Outcome | None:
+    """What became of a box that is complete already: its worker died before it could say so.
+
+    The client has dropped the records of boxes that are damaged.
+    """
+    record = spec.records.get(box)
+    return None if record is None else Outcome(box, spec.boxes.points_of(box), record.failed, None)
 
 
 def check_boxes(batch: Batch) -> list[int]:
@@ -197,8 +219,9 @@ def _compute(spec: Spec, region: Mapping[str, slice]) -> dict[str, np.ndarray]:
     """Values of all variables for the points of a rectangle."""
     labels = {dim: each[region[dim]] if dim in region else each for dim, each in spec.run.labels.items()}
     run = spec.run.with_arguments(**spec.start) if spec.start else spec.run
-    ds = run.quiet(labels)
-    results: dict[str | None, xr.Dataset] = {None: ds, **reduced(ds, spec.reductions)}
+    with quietly():
+        ds = run.dataset(labels)
+        results: dict[str | None, xr.Dataset] = {None: ds, **reduced(ds, spec.reductions)}
     names = list(spec.sources)
     arrays = [results[label][name].data for label, name in spec.sources.values()]
     # In this thread: the scheduler of the sweep has the others.
