@@ -10,20 +10,25 @@ import numpy as np
 from dmfx.archive.parts import Part
 from dmfx.labels import positions
 
-__all__ = ["covered", "differences", "rectangles", "with_known_labels"]
+__all__ = ["covered", "differences", "known_labels", "missing_labels", "rectangles", "with_known_labels"]
 
 
 def with_known_labels(parts: Sequence[Part], labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Labels with those that the store has in its own writing: they may differ by rounding."""
     found = {}
     for dim, wanted in labels.items():
-        known = _union(parts, dim)
+        known = known_labels(parts, dim)
         at = positions(known, wanted)
-        found[dim] = np.where(at >= 0, known[at], wanted) if known.size else wanted
+        if known.size:
+            wanted = np.where(at >= 0, known[at], wanted)
+            # Two that differed by rounding may now be one.
+            wanted = wanted[np.sort(np.unique(wanted, return_index=True)[1])]
+        found[dim] = wanted
     return found
 
 
-def _union(parts: Sequence[Part], dim: str) -> np.ndarray:
+def known_labels(parts: Sequence[Part], dim: str) -> np.ndarray:
+    """All labels along a dim, sorted."""
     arrays = [part.labels(dim) for part in parts if dim in part.layout.variables]
     return np.unique(np.concatenate(arrays)) if arrays else np.array([])
 
@@ -66,7 +71,7 @@ def missing_labels(parts: Sequence[Part], labels: Mapping[str, np.ndarray], dims
     """Labels that the store has and the call does not, in words."""
     found = []
     for dim in dims:
-        known = _union(parts, dim)
+        known = known_labels(parts, dim)
         gone = known[~np.isin(known, labels[dim])]
         if gone.size:
             shown = ", ".join(f"{label:g}" for label in gone[:3].tolist()) + (", ..." if gone.size > 3 else "")

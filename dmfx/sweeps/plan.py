@@ -254,7 +254,7 @@ def _seconds_per_point(plan: Plan, dims: Sequence[str]) -> float:
         all_labels = plan.run.labels[dim]
         labels[dim] = all_labels if dim in plan.coupled else all_labels[: max(1, points)]
         points //= len(labels[dim])
-    run = plan.run.quiet({dim: labels[dim] for dim in dims})
+    run = plan.run.quiet(plan.run.beside_finite({dim: labels[dim] for dim in dims}))
     results = reduced(run, plan.reductions)
     total = 0.0
     for ds in (run, *results.values()):

@@ -68,6 +68,16 @@ class Run:
         with quietly():
             return self.dataset(labels, chunks)
 
+    def beside_finite(self, labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Labels of some points, with a finite size behind those of the mean field if there are finite ones elsewhere.
+
+        The mean field alone has no state of noise, and some starts and arguments are refused.
+        """
+        found, sizes = dict(labels), self.labels.get("size")
+        if sizes is not None and np.isinf(found["size"]).all() and np.isfinite(sizes).any():
+            found["size"] = np.append(found["size"], sizes[np.isfinite(sizes)].min())
+        return found
+
     def with_arguments(self, **arguments: Any) -> Run:
         """The same with some arguments changed."""
         return replace(self, arguments=self.arguments | arguments)

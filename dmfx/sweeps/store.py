@@ -26,7 +26,7 @@ import xarray as xr
 from dmfx.archive.boxes import Boxes
 from dmfx.archive.chunkfile import put_chunk
 from dmfx.archive.chunkio import header_seal, seal_of
-from dmfx.archive.chunks import iterate_chunks
+from dmfx.archive.chunks import STORED_BYTES, fit_chunks, iterate_chunks
 from dmfx.archive.errors import ArchiveError
 from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, SEAL, Array, Layout, Stored
 from dmfx.archive.layout import plan as plan_layout
@@ -152,8 +152,7 @@ def _template(plan: Plan) -> xr.Dataset:
     variables = {}
     for name, var in plan.template.variables.items():
         if isinstance(var.data, da.Array):
-            chunks = tuple(plan.sizes.get(dim, size) for dim, size in var.sizes.items())
-            var = xr.Variable(var.dims, da.zeros(var.shape, chunks=chunks, dtype=var.dtype), var.attrs)
+            var = xr.Variable(var.dims, da.zeros(var.shape, chunks=_chunks(plan, var), dtype=var.dtype), var.attrs)
         variables[name] = var
     coords = {name: variables.pop(name) for name in plan.template.coords}
     arguments = {"task": plan.run.task, "reduce": [each.name for each in plan.reductions]}
@@ -164,6 +163,16 @@ def _template(plan: Plan) -> xr.Dataset:
     attrs["dmfx_command"] = " ".join(sys.argv)
     attrs[REDUCTIONS] = json.dumps({name: each.json() for name, each in plan.renamings.items()}, default=str)
     return xr.Dataset(variables, coords, attrs)
+
+
+def _chunks(plan: Plan, var: xr.Variable) -> tuple[int, ...]:
+    """Chunks of a variable: a box, or, where that is too large, whole parts of one."""
+    boxes = [plan.sizes.get(dim, size) for dim, size in var.sizes.items()]
+    chunks = list(fit_chunks(boxes, var.dtype.itemsize, STORED_BYTES))
+    for axis, (dim, box) in enumerate(zip(var.dims, boxes, strict=True)):
+        while dim in plan.sizes and box % chunks[axis]:
+            chunks[axis] -= 1
+    return tuple(chunks)
 
 
 def _write_fixed(

@@ -72,6 +72,7 @@ class Wanted:
                 if dim not in dims and not np.array_equal(values, first.labels(dim)):
                     why = first.meta["coupled"].get(dim, "a reduction")
                     found.append(f"{dim} cannot be extended: {why} needs all of its points at once")
+            found += _mean_field_too_late(extent.known_labels(parts, "size"), labels) if "size" in dims else []
             found += self._differing_chunks(first)
             found += self._differing_steps(parts)
         if found:
@@ -104,6 +105,14 @@ class Wanted:
         if self.run.task != "simulate":
             return [f"it was made with steps={have}, and runs of {self.run.task} cannot be made longer"]
         return []
+
+
+def _mean_field_too_late(known: np.ndarray, labels: Mapping[str, np.ndarray]) -> list[str]:
+    """Why sizes cannot be added, if so: what a store keeps of finite networks and of the mean field alone differs."""
+    new = np.setdiff1d(labels["size"], known)
+    if new.size and (np.isinf(new).any() or np.isinf(known).all()):
+        return ["size = inf must be there from the beginning beside a finite one, and cannot be extended alone"]
+    return []
 
 
 def run_steps(parts: Sequence[Part]) -> int | None:
@@ -196,10 +205,36 @@ def _added(
     check_task(problems, plan, most_bytes)
     problems.raise_any()
     check_disk(path, plan)
+    if unlike := _unlike(plan, first):
+        how = f"runs cannot be made longer by {plan.n_steps} steps" if stretch > 0 else "labels cannot be added"
+        raise StoreMismatch(
+            f"sweep: {path}: {how}: {', '.join(unlike)} would have other sizes or labels than in the store. Add as many "
+            "steps as it began with, or begin another store"
+        )
     plan = plan.shifted(first_step)
     target = path / f"{PART}{number}"
     create_part(target, plan, _meta(wanted, plan, stretch, first_step, axes))
     return load_part(target, trust=False)
+
+
+def _unlike(plan: Plan, first: Part) -> list[str]:
+    """Variables that would not fit those of the store: an analysis may depend on the number of steps."""
+    found = []
+    for name, stored in first.layout.variables.items():
+        inner = [
+            (dim, size) for dim, size in zip(stored.dims, stored.shape, strict=True) if dim not in first.boxes.dims
+        ]
+        var = plan.template.variables.get(name)
+        if var is None or any(var.sizes.get(dim) != size for dim, size in inner if dim != "step"):
+            found.append(name)
+        elif name != "step" and name in first.fixed and len(inner) == len(stored.dims):
+            if not _equal(first.read_fixed(name), var.values):
+                found.append(name)
+    return found
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
 
 
 def spec_of(part: Part, path: Path, wanted: Wanted, session: str, kill_limit: int) -> Spec:

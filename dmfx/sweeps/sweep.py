@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx import archive
-from dmfx.archive.parts import Part, load_part, load_parts
+from dmfx.archive.parts import Part, failures_of, load_part, load_parts
 from dmfx.archive.records import working_folder
 from dmfx.models import SelfAttention, VectorAttention
 from dmfx.progress import Progress
@@ -272,6 +272,8 @@ class _Session:
         inner = {part.path: part.meta["inner_points"] for part in parts}
         self.points = sum(part.boxes.points * inner[part.path] for part in parts)
         todo = []
+        if self.retry_failed:
+            _forget_failed(parts)
         for part in parts:
             spec = spec_of(part, self.path, self.wanted, name, self.kill_limit)
             specs.append(write_spec(spec))
@@ -333,6 +335,20 @@ def _warn_of_other_sources(log: Path) -> None:
             UserWarning,
             stacklevel=4,
         )
+
+
+def _forget_failed(parts: Sequence[Part]) -> None:
+    """Forget the boxes of points that failed; first those of later stretches, which go on from them."""
+    for part in sorted(parts, key=lambda part: -part.stretch):
+        boxes = part.boxes
+        box_of = {
+            dim: {label: i // size for i, label in enumerate(part.labels(dim).tolist())}
+            for dim, size in zip(boxes.dims, boxes.sizes, strict=True)
+        }
+        for failure in list(failures_of([each for each in parts if each.stretch <= part.stretch])):
+            at = tuple(box_of[dim].get(failure[dim], -1) for dim in boxes.dims)
+            if -1 not in at:
+                part.records.drop(boxes.number(at))
 
 
 def _is_sealed(path: Path) -> bool:

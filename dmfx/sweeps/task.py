@@ -220,10 +220,12 @@ def _compute(spec: Spec, region: Mapping[str, slice]) -> dict[str, np.ndarray]:
     labels = {dim: each[region[dim]] if dim in region else each for dim, each in spec.run.labels.items()}
     run = spec.run.with_arguments(**spec.start) if spec.start else spec.run
     with quietly():
-        ds = run.dataset(labels)
+        ds = run.dataset(run.beside_finite(labels))
         results: dict[str | None, xr.Dataset] = {None: ds, **reduced(ds, spec.reductions)}
     names = list(spec.sources)
-    arrays = [results[label][name].data for label, name in spec.sources.values()]
+    # A finite size that was added comes last.
+    wanted = {"size": slice(len(labels["size"]))} if "size" in labels else {}
+    arrays = [results[label][name].isel(wanted, missing_dims="ignore").data for label, name in spec.sources.values()]
     # In this thread: the scheduler of the sweep has the others.
     (computed,) = dask.compute(arrays, scheduler="synchronous")
     return dict(zip(names, computed, strict=True))
