@@ -25,10 +25,11 @@ from dmfx.analysis import (
     recall,
     residence,
 )
-from dmfx.archive import open, save
+from dmfx.archive import check, open, save
 from dmfx.experiments import ablations, denoising, free_running, masked_prediction
 from dmfx.models import SelfAttention, VectorAttention
 from dmfx.simulate import simulate
+from dmfx.sweeps import sweep
 from dmfx.version import dmfx_version
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "basins",
     "bifurcation",
     "capacity",
+    "check",
     "classify",
     "continuation",
     "couplings",
@@ -63,6 +65,7 @@ __all__ = [
     "residence",
     "save",
     "simulate",
+    "sweep",
     "tokens",
     "weights",
 ]

@@ -8,8 +8,9 @@ everything else.
 """
 
 from dmfx.archive.attributes import decode_attrs, encode_attrs
+from dmfx.archive.checking import Damage, check
 from dmfx.archive.errors import ArchiveError
 from dmfx.archive.opening import open
 from dmfx.archive.saving import save
 
-__all__ = ["ArchiveError", "decode_attrs", "encode_attrs", "open", "save"]
+__all__ = ["ArchiveError", "Damage", "check", "decode_attrs", "encode_attrs", "open", "save"]
