@@ -30,7 +30,7 @@ from dmfx.archive.chunks import STORED_BYTES, fit_chunks, iterate_chunks
 from dmfx.archive.errors import ArchiveError
 from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, SEAL, Array, Layout, Stored
 from dmfx.archive.layout import plan as plan_layout
-from dmfx.archive.parts import PART, REDUCTIONS, SWEEP, Part
+from dmfx.archive.parts import REDUCTIONS, SWEEP, Part
 from dmfx.archive.placing import remove
 from dmfx.archive.records import RECORDS, Record, Records, working_folder
 from dmfx.archive.zarr import ZarrStore
@@ -103,7 +103,9 @@ def create_part(path: Path, plan: Plan, meta: Mapping[str, Any]) -> None:
         **meta,
     }
     attrs = {**attrs, ARCHIVE: layout.to_json(), SWEEP: json.dumps(entry)}
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    # A part of a store is made where zarr does not look.
+    inside = working_folder(path.parent)
+    partial = (inside if inside.is_dir() else path.parent) / f"{path.name}.{uuid.uuid4().hex[:8]}.partial"
     remove_abandoned(path)
     with marked(_lock_of(partial)):
         _make_part(partial, path, arrays, attrs, template, fixed, Records(partial, width), boxes.count)
@@ -136,10 +138,10 @@ def _make_part(
 
 def remove_abandoned(path: Path) -> None:
     """Remove what was left of parts whose maker was killed, beside a store and in it."""
-    for partial in [*path.parent.glob(f"{path.name}.*.partial"), *path.glob(f"{PART}*.partial")]:
-        if is_free(_lock_of(partial)):
-            remove(partial)
-            _lock_of(partial).unlink(missing_ok=True)
+    for lock in [*path.parent.glob(f"{path.name}.*.partial.lock"), *working_folder(path).glob("*.partial.lock")]:
+        if is_free(lock):
+            remove(lock.with_suffix(""))
+            lock.unlink(missing_ok=True)
 
 
 def _lock_of(partial: Path) -> Path:

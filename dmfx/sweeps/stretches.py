@@ -208,8 +208,8 @@ def _added(
     if unlike := _unlike(plan, first):
         how = f"runs cannot be made longer by {plan.n_steps} steps" if stretch > 0 else "labels cannot be added"
         raise StoreMismatch(
-            f"sweep: {path}: {how}: {', '.join(unlike)} would have other sizes or labels than in the store. Add as many "
-            "steps as it began with, or begin another store"
+            f"sweep: {path}: {how}: {', '.join(unlike)} would have other sizes or labels than in the store. Add as "
+            "many steps as it began with, or begin another store"
         )
     plan = plan.shifted(first_step)
     target = path / f"{PART}{number}"
@@ -221,15 +221,14 @@ def _unlike(plan: Plan, first: Part) -> list[str]:
     """Variables that would not fit those of the store: an analysis may depend on the number of steps."""
     found = []
     for name, stored in first.layout.variables.items():
-        inner = [
-            (dim, size) for dim, size in zip(stored.dims, stored.shape, strict=True) if dim not in first.boxes.dims
-        ]
+        sizes = dict(zip(stored.dims, stored.shape, strict=True))
+        inner = {dim: size for dim, size in sizes.items() if dim not in (*first.boxes.dims, "step")}
         var = plan.template.variables.get(name)
-        if var is None or any(var.sizes.get(dim) != size for dim, size in inner if dim != "step"):
+        fits = var is not None and all(var.sizes.get(dim) == size for dim, size in inner.items())
+        if fits and name in first.fixed and len(inner) == len(sizes):
+            fits = _equal(first.read_fixed(name), var.values)
+        if not fits:
             found.append(name)
-        elif name != "step" and name in first.fixed and len(inner) == len(stored.dims):
-            if not _equal(first.read_fixed(name), var.values):
-                found.append(name)
     return found
 
 
