@@ -315,6 +315,7 @@ def assemble(parts: Sequence[Part], chunks: Any = None) -> xr.Dataset:
         else set()
     )
     made = {}
+    known: dict[tuple[Path, str], np.ndarray] = {}
     for name, stored in first.layout.variables.items():
         var_dims, shape = list(stored.dims), {dim: size for dim, size in zip(stored.dims, stored.shape, strict=True)}
         shape |= {dim: len(axes[dim]) for dim in dims if dim in shape}
@@ -328,7 +329,9 @@ def assemble(parts: Sequence[Part], chunks: Any = None) -> xr.Dataset:
         else:
             wanted = stretches[-1:] if name in first.boxes.variables else stretches[:1]
         sources = [
-            _source(part, name, var_dims, axes, dims, n_steps, stretches) for part in parts if part.stretch in wanted
+            _source(part, name, var_dims, axes, dims, n_steps, stretches, known)
+            for part in parts
+            if part.stretch in wanted
         ]
         made[name] = _variable(name, var_dims, shape, sources, first, stored, chunks)
     for dim in dims:
@@ -364,6 +367,13 @@ def _steps(parts: Sequence[Part], stretches: Sequence[int]) -> list[np.ndarray]:
     return found
 
 
+def _places(have: np.ndarray, want: np.ndarray) -> np.ndarray:
+    """Position of each wanted label, -1 where there is none."""
+    order = np.argsort(have)
+    at = np.clip(np.searchsorted(have, want, sorter=order), 0, len(have) - 1)
+    return np.where(have[order[at]] == want, order[at], -1)
+
+
 def _source(
     part: Part,
     name: str,
@@ -372,15 +382,18 @@ def _source(
     dims: Sequence[str],
     n_steps: Sequence[int],
     stretches: Sequence[int],
+    known: dict[tuple[Path, str], np.ndarray],
 ) -> Source:
+    """Where a part has values of a variable; ``known`` keeps places of labels for the next variable."""
     stored = part.layout.variables[name]
     offsets: list[np.ndarray | None] = []
     at = []
     for dim in var_dims:
         at.append(part.stretch if dim == "stretch" else 0)
         if dim in dims:
-            places = {label: i for i, label in enumerate(part.labels(dim).tolist())}
-            offsets.append(np.array([places.get(label, -1) for label in axes[dim].tolist()], dtype=np.int64))
+            if (part.path, dim) not in known:
+                known[part.path, dim] = _places(part.labels(dim), axes[dim])
+            offsets.append(known[part.path, dim])
         elif dim == "step":
             before = sum(n_steps[: stretches.index(part.stretch)])
             inside = np.arange(sum(n_steps)) - before

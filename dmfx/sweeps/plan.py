@@ -19,6 +19,8 @@ __all__ = ["Plan", "make_plan", "plan_inner_points", "task_bytes"]
 
 #: Points of the part of a sweep by which the cost of its tasks is judged.
 PROBE = 4096
+#: Memory of a task whatever it computes.
+TASK_BYTES = 8e6
 #: Variables from which runs go on; they are always kept.
 STATE = ("final_attention", "final_phase", "noise_step", "final_tokens", "status")
 
@@ -238,7 +240,7 @@ def _default_sizes(plan: Plan, dims: Sequence[str], most_bytes: float) -> dict[s
     by_bytes = TARGET_BYTES / max(plan.point_bytes(), 1)
     points = max(min(by_time, by_bytes), 1)
     points = max(1, int(min(max(points, LANES), max(most_bytes / task_bytes(plan, 1), 1))))
-    if points > LANES:
+    if LANES < points < math.prod(shape.values()):
         points -= points % LANES
     sizes: dict[str, int] = {}
     for dim in reversed(plan.dims):
@@ -269,9 +271,11 @@ def _seconds_per_point(plan: Plan, dims: Sequence[str]) -> float:
 
 
 def task_bytes(plan: Plan, points: int) -> float:
-    """Estimated memory of a task of so many points: its results twice, as they are compressed, and what it runs on."""
+    """Estimated memory of a task of so many points: its results, copies of them and of states, and what it runs on."""
     state = sum(plan.template[name].dtype.itemsize * _inner(plan, name) for name in STATE if name in plan.template)
-    return 2.0 * points * plan.point_bytes() + _working(plan, points) + 4.0 * points * state
+    # Measured: analyses hold results in pieces and whole, and some 2 kB for each point whose map they run.
+    results, states, each = (4.0, 16.0, 1024.0 * plan_inner_points(plan)) if plan.reductions else (2.5, 4.0, 0.0)
+    return TASK_BYTES + _working(plan, points) + points * (results * plan.point_bytes() + states * state + each)
 
 
 def _inner(plan: Plan, name: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 import uuid
@@ -130,6 +131,9 @@ def _make_part(
         store = ZarrStore(partial)
         with store.writing() as group:
             store.set_attr(group, HEADER, header_seal(*store.header(group)))
+        for file in (each for each in partial.rglob("*") if each.is_file()):
+            with file.open("rb") as opened:  # a part without its description is lost
+                os.fsync(opened.fileno())
         partial.rename(path)
     except BaseException:
         remove(partial)

@@ -306,6 +306,8 @@ class _Session:
         if self.check and have:
             with _bar(self.progress and len(have) > 256, "checking", len(have), "box", 0, None) as bar:
                 bad += check_records(pool, spec, have, bar.advance)
+        if bad:
+            unseal(spec.part)
         for box in bad:
             spec.records.drop(box)
         sound = set(have) - set(bad)
