@@ -88,7 +88,8 @@ def measure(quick: bool = False) -> Iterator[Result]:
 
 def _compare(tasks: Tasks, folder: Path, bare: Callable[[Tasks], None], repeats: int) -> Result:
     seconds = interleave({"sweep": partial(tasks.sweep, folder), "bare": partial(bare, tasks)}, repeats, warm_up=False)
-    what = f"dmfx.sweep, {tasks.count} tasks of {1e3 * WORKERS * np.median(seconds['bare']) / tasks.count:.0f} ms, 2 workers"
+    each = 1e3 * WORKERS * np.median(seconds["bare"]) / tasks.count
+    what = f"dmfx.sweep, {tasks.count} tasks of {each:.0f} ms, 2 workers"
     return Result(what, "s", seconds["sweep"], seconds["bare"], "kernels and reductions of its boxes", goal=GOAL)
 
 

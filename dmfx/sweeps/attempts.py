@@ -71,7 +71,8 @@ class Attempts:
     def end(self, path: Path) -> None:
         """Remove it again."""
         _open.discard(path)
-        path.unlink(missing_ok=True)
+        for each in (path, path.with_name(path.name + ASKED)):  # a worker may close without its process ending
+            each.unlink(missing_ok=True)
 
     def killed(self, first: int, last: int) -> Killed:
         """What is left over of attempts at some of these boxes."""

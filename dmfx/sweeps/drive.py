@@ -198,10 +198,10 @@ def _check_hope(spec: Spec, failed: Sequence[Outcome]) -> None:
     n_points = sum(outcome.points for outcome in failed)
     if len(failed) < FIRST_BOXES or n_points < FIRST_POINTS:
         return
-    reason = spec.records.failures(failed[-1].box)[-1]["reason"]
+    reasons = [each["reason"] for each in spec.records.failures(failed[-1].box)] or ["of which nothing can be read yet"]
     for outcome in failed:
         spec.records.drop(outcome.box)
-    raise SweepFailed(f"all of the first {n_points} points failed, the last one with: {reason}")
+    raise SweepFailed(f"all of the first {n_points} points failed, the last one with: {reasons[-1]}")
 
 
 def _translated(error: BaseException) -> BaseException:

@@ -193,9 +193,6 @@ class _Distributed:
         WorkerMismatch
             With the address of the worker and what it runs.
         """
-        from dmfx.sweeps.plugin import MarkAttempts
-
-        self._client.register_plugin(MarkAttempts())
         own = identity()
         for address, theirs in self._identities().items():
             if theirs != own:
@@ -211,10 +208,13 @@ class _Distributed:
 
     def _identities(self) -> dict[str, Any]:
         """What every worker runs, or the exception that it answers with; nothing where one does not answer at all."""
+        from dmfx.sweeps.plugin import MarkAttempts
+
         answers: dict[str, Any] = {}
 
         def ask() -> None:
             with contextlib.suppress(Exception):
+                self._client.register_plugin(MarkAttempts())
                 answers.update(self._client.run(identity, on_error="return"))
 
         asking = threading.Thread(target=ask, daemon=True)

@@ -8,6 +8,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,10 @@ def sweep(
     -------
     xr.Dataset
         What `dmfx.open` returns of the store: final states and ``status``, from which runs go on; the variables of all
-        reductions; the trajectories that were asked for. Where a reduction gives a name that is taken already, the name
-        of the reduction stands in front of it; ``dmfx.open(store, reduction="classify")`` has what that analysis
-        returned, under its own names. Points that failed are NaN, with ``status`` "failed"; the attribute
-        ``dmfx_failures`` has the reasons.
+        reductions but `dmfx.doubled_orbits`, which has as many orbits as it finds; the trajectories that were asked
+        for. Where a reduction gives a name that is taken already, the name of the reduction stands in front of it;
+        ``dmfx.open(store, reduction="classify")`` has what that analysis returned, under its own names. Points that
+        failed are NaN, with ``status`` "failed"; the attribute ``dmfx_failures`` has the reasons.
 
     Raises
     ------
@@ -153,6 +154,9 @@ def sweep(
     reductions = parse_reductions(problems, reduce)
     run = parse_run(problems, task, model, {"beta": beta, "gamma": gamma, "seed": seed}, _in_memory(arguments))
     problems.raise_any()
+    reductions = tuple(
+        replace(each, settings={name: _loaded(value) for name, value in each.settings.items()}) for each in reductions
+    )
     call = described_call(run, reductions, variables)
     wanted = Wanted(run, *in_tasks_or_later(reductions), variables, chunks, call, title)
     session = _Session(path, wanted, kill_limit, retry_failed, check, progress)
@@ -188,9 +192,14 @@ def _in_memory(arguments: dict[str, object]) -> dict[str, object]:
     for name, value in arguments.items():
         if isinstance(value, xr.Dataset):
             states = [each for each in STATES if each in value]
-            small = value[states] if states else value
-            found[name] = small.compute() if small.chunks and small.nbytes < IN_MEMORY else small
+            found[name] = _loaded(value[states] if states else value)
     return found
+
+
+def _loaded(value: object) -> object:
+    """A Dataset in memory, if it is one that is lazy and small."""
+    lazy = isinstance(value, xr.Dataset) and bool(value.chunks)
+    return value.compute() if lazy and value.nbytes < IN_MEMORY else value
 
 
 def _create(problems: Problems, path: Path, wanted: Wanted, pool: Pool) -> None:
