@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx.archive.boxes import Boxes
-from dmfx.archive.chunkfile import put_chunk
+from dmfx.archive.chunkfile import put_chunk, put_file
 from dmfx.archive.chunkio import header_seal, seal_of
 from dmfx.archive.chunks import STORED_BYTES, fit_chunks, iterate_chunks
 from dmfx.archive.errors import ArchiveError
@@ -34,7 +34,7 @@ from dmfx.archive.layout import plan as plan_layout
 from dmfx.archive.parts import REDUCTIONS, SWEEP, Part
 from dmfx.archive.placing import remove
 from dmfx.archive.records import RECORDS, Record, Records, working_folder
-from dmfx.archive.zarr import ZarrStore
+from dmfx.archive.zarr import MARK, ZarrStore
 from dmfx.progress import Progress
 from dmfx.sweeps.errors import SweepFailed
 from dmfx.sweeps.identity import machine
@@ -222,11 +222,21 @@ def mend_fixed(parts: Sequence[Part], wanted: Any) -> None:
 
 def unseal(path: Path) -> None:
     """Open a finished part again, to compute some of its boxes once more."""
-    store = ZarrStore(path)
-    with store.writing() as group:
-        attrs = group.attrs.asdict()
-        if attrs.pop(SEAL, None) is not None:
-            group.attrs.put(attrs)
+    if SEAL in _description(path)["attributes"]:
+        _set_attr(path, SEAL, None)
+
+
+def _description(group: Path) -> dict[str, Any]:
+    return json.loads((group / MARK).read_text())
+
+
+def _set_attr(group: Path, name: str, value: str | None) -> None:
+    """Set or remove an attribute of a part; zarr itself would leave a file in the group if it is killed."""
+    description = _description(group)
+    description["attributes"] |= {name: value}
+    if value is None:
+        del description["attributes"][name]
+    put_file(group / MARK, json.dumps(description, indent=2).encode(), working_folder(group) / "tmp")
 
 
 def _record_of(records: Records, box: int) -> Record | None:
@@ -261,5 +271,4 @@ def finish_part(part: Part, progress: bool) -> None:
             store.put(group, CHECKSUMS, (slice(0, checksums.size),), checksums)
     with store.reading() as group:
         seal = seal_of(*store.header(group), checksums)
-    with store.writing() as group:
-        store.set_attr(group, SEAL, seal)
+    _set_attr(part.path, SEAL, seal)

@@ -359,6 +359,7 @@ def _forget_failed(parts: Sequence[Part]) -> None:
         for failure in list(failures_of([each for each in parts if each.stretch <= part.stretch])):
             at = tuple(box_of[dim].get(failure[dim], -1) for dim in boxes.dims)
             if -1 not in at:
+                unseal(part.path)
                 part.records.drop(boxes.number(at))
 
 
