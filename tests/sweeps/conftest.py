@@ -1,0 +1,45 @@
+"""Processes of tests that kill them; a sweep that nobody disturbs."""
+
+import os
+import random
+
+import pytest
+
+pytest.register_assert_rewrite("tests.sweeps.chaos.sweep")
+
+from tests.sweeps.chaos import Processes, boxes_done, client  # noqa: E402
+from tests.sweeps.chaos.sweep import BOXES, SWEEP, new_cluster  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory):
+    with Processes(tmp_path_factory.mktemp("processes")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def undisturbed(processes, tmp_path_factory):
+    store = tmp_path_factory.mktemp("undisturbed") / "run.zarr"
+    client(processes, None, compiled=True, store=str(store), **SWEEP).finished()
+    assert boxes_done(store) == BOXES
+    return store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "run.zarr"
+
+
+@pytest.fixture
+def cluster(processes):
+    """A scheduler and two workers without nannies."""
+    made = new_cluster(processes)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def rng():
+    seed = int(os.environ.get("DMFX_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
+    print(f"DMFX_CHAOS_SEED={seed}")
+    return random.Random(seed)
