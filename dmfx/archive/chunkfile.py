@@ -6,6 +6,7 @@ kilobytes (0.8 against 0.26 ms, 1.7 with opening the group), which a sweep of sh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import uuid
@@ -18,7 +19,7 @@ import numpy as np
 from dmfx.archive.layout import Stored
 from dmfx.archive.values import checksum, encode, stored_dtype
 
-__all__ = ["compress", "decompress", "load_chunk", "put_chunk", "put_file"]
+__all__ = ["chunk_file", "compress", "decompress", "load_chunk", "put_chunk", "put_file"]
 
 
 def compress(content: bytes) -> bytes:
@@ -40,17 +41,18 @@ def _codec() -> Any:
 
 def put_file(path: Path, content: bytes, aside: Path) -> None:
     """Write a file in one step: aside, in a folder of the same file system, and renamed."""
-    partial = aside / uuid.uuid4().hex
+    partial = os.path.join(aside, uuid.uuid4().hex)
     try:
-        with partial.open("wb") as file:
+        with open(partial, "xb") as file:
             file.write(content)
         try:
             os.replace(partial, path)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(path.parent, exist_ok=True)
             os.replace(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
         raise
 
 
@@ -77,7 +79,7 @@ def put_chunk(group: Path, stored: Stored, index: tuple[int, ...], values: np.nd
             full[tuple(slice(0, size) for size in part.shape)] = part
             part = full
         content = part.astype(part.dtype.newbyteorder("<"), copy=False).tobytes()
-        put_file(_path(group, name, index, stored), compress(content), aside)
+        put_file(chunk_file(group, name, index, stored), compress(content), aside)
     return crc
 
 
@@ -95,7 +97,7 @@ def load_chunk(group: Path, stored: Stored, index: tuple[int, ...]) -> tuple[lis
     shape = tuple(part.stop - part.start for part in where)
     parts = []
     for name in stored.parts:
-        content = decompress(_path(group, name, index, stored).read_bytes())
+        content = decompress(chunk_file(group, name, index, stored).read_bytes())
         whole = np.frombuffer(content, dtype.newbyteorder("<")).reshape(_shape(stored))
         parts.append(whole[tuple(slice(0, size) for size in shape)])
     return parts, checksum(parts)
@@ -105,6 +107,7 @@ def _shape(stored: Stored) -> Sequence[int]:
     return (*stored.chunks, stored.width) if stored.width else stored.chunks
 
 
-def _path(group: Path, name: str, index: tuple[int, ...], stored: Stored) -> Path:
-    numbers = (*index, 0) if stored.width else index
-    return group.joinpath(name, "c", *map(str, numbers))
+def chunk_file(group: Path, name: str, index: tuple[int, ...], stored: Stored) -> Path:
+    """The file of a chunk of one of the arrays of a variable."""
+    key = ["c", *map(str, index), *(["0"] if stored.width else [])]
+    return group.joinpath(name, ".".join(key)) if stored.flat else group.joinpath(name, *key)

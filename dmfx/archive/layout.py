@@ -34,7 +34,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Array:
-    """One array on disk; its dtype is that of a real number, strings are bytes."""
+    """One array on disk; its dtype is that of a real number, strings are bytes.
+
+    ``flat`` puts the files of all chunks in one folder, where a folder for each axis is usual.
+    """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -42,6 +45,7 @@ class Array:
     dtype: np.dtype
     attrs: dict[str, Any]
     text: bool = False
+    flat: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Stored:
     """How one variable is stored: which arrays (``parts``) hold it, and in what chunks.
 
     ``width`` is the number of bytes of a string, 0 for other kinds; ``blocks`` are the Dask chunks that the
-    variable had, None if it was in memory.
+    variable had, None if it was in memory. ``flat`` is that of `Array`.
     """
 
     dims: tuple[str, ...]
@@ -59,6 +63,7 @@ class Stored:
     parts: tuple[str, ...]
     width: int
     blocks: tuple[tuple[int, ...], ...] | None
+    flat: bool = False
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -84,7 +89,8 @@ class Stored:
         blocks = entry["blocks"]
         tuples = {name: tuple(entry[name]) for name in ("dims", "shape", "chunks", "parts")}
         blocks = None if blocks is None else tuple(tuple(sizes) for sizes in blocks)
-        return cls(**tuples, dtype=entry["dtype"], width=entry["width"], blocks=blocks)
+        flat = entry.get("flat", False)
+        return cls(**tuples, dtype=entry["dtype"], width=entry["width"], blocks=blocks, flat=flat)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dmfx.archive.chunkfile import load_chunk
+from dmfx.archive.chunkfile import chunk_file, load_chunk
 from dmfx.archive.chunkio import Store
 from dmfx.archive.chunks import chunk_grid, chunk_slices, iterate_chunks
 from dmfx.archive.layout import Stored
@@ -136,7 +136,7 @@ class SavedVariable:
         return []
 
     def _file(self, part: str, index: tuple[int, ...]) -> Path:
-        return self.store.path.joinpath(part, "c", *map(str, index), *(["0"] if self.stored.width else []))
+        return chunk_file(self.store.path, part, index, self.stored)
 
     def _exists(self, part: str, index: tuple[int, ...]) -> bool:
         # A chunk that is missing in HDF5 reads as another value.

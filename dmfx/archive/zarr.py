@@ -47,6 +47,7 @@ class ZarrStore:
                 dtype=array.dtype,
                 compressors=[ZstdCodec(checksum=True)],
                 dimension_names=array.dims,
+                chunk_key_encoding={"name": "default", "separator": "." if array.flat else "/"},
                 attributes=array.attrs,
             )
 

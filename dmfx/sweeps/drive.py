@@ -23,7 +23,7 @@ BATCH_SECONDS, BATCH_SECONDS_PER_THREAD = 2.0, 0.01
 AHEAD_SECONDS = 30.0
 #: Tasks that the scheduler has at most: a fraction of a second of its time, and a few megabytes.
 MOST_TASKS = 5000
-#: Tasks before it is known how long they take; an adaptive cluster without workers must see some.
+#: Tasks that a cluster without workers sees: it may be one that starts them when there is work.
 FIRST_TASKS = 32
 #: Boxes that one task checks, or computes, at most.
 MOST_CHECKED, MOST_BOXES = 256, 1024
@@ -132,7 +132,7 @@ def compute(
             length = max(BATCH_SECONDS, BATCH_SECONDS_PER_THREAD * threads)
             size = 1 if seconds is None else math.ceil(length / max(seconds, 1e-6))
             size = max(1, min(size, most_by_bytes, MOST_BOXES, len(todo) // (3 * threads) + 1))
-            window = max(2 * threads + 2, FIRST_TASKS)
+            window = 2 * threads + 2 if pool.threads else FIRST_TASKS
             if seconds is not None:
                 window = max(2 * threads + 2, min(MOST_TASKS, int(threads * AHEAD_SECONDS / max(seconds * size, 1e-3))))
             while todo and len(busy) < window:
@@ -206,7 +206,7 @@ def _check_hope(spec: Spec, failed: Sequence[Outcome]) -> None:
 
 def _translated(error: BaseException) -> BaseException:
     """What an exception of a task means for the sweep."""
-    if isinstance(error, (WorkerMismatch, StoreNotWritable)):
+    if isinstance(error, (WorkerMismatch, StoreNotWritable, SweepFailed)):
         return type(error)(*error.args)
     if isinstance(error, (ImportError, AttributeError)) or "deserialize" in str(error):
         return WorkerMismatch(f"a worker cannot run the tasks of this dmfx ({error}): install the same dmfx on both")

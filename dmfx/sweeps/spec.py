@@ -37,8 +37,8 @@ class Spec:
     ----------
     store
         Folder of the store.
-    part
-        Folder of the part.
+    part, id
+        Folder of the part, and which archive it is.
     session
         Name of the session.
     run, reductions
@@ -55,6 +55,7 @@ class Spec:
 
     store: Path
     part: Path
+    id: str
     session: str
     run: Run
     reductions: tuple[Reduction, ...]

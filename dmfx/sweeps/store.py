@@ -79,8 +79,9 @@ def create_part(path: Path, plan: Plan, meta: Mapping[str, Any]) -> None:
     """
     template = _template(plan)
     layout, arrays, attrs = plan_layout(template)
-    variables = {name: replace(stored, blocks=None) for name, stored in layout.variables.items()}
+    variables = {name: replace(stored, blocks=None, flat=True) for name, stored in layout.variables.items()}
     layout = Layout(layout.id, variables, layout.coords)
+    arrays = {name: replace(array, flat=name != CHECKSUMS) for name, array in arrays.items()}
     lazy = plan.lazy()
     boxes = Boxes(
         plan.dims,

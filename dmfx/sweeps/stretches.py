@@ -254,6 +254,7 @@ def spec_of(part: Part, path: Path, wanted: Wanted, session: str, kill_limit: in
     return Spec(
         path,
         part.path,
+        part.layout.id,
         session,
         run,
         wanted.reductions,

@@ -267,7 +267,7 @@ class _Session:
             Attempts(working_folder(part.path) / "attempts", "").forget_all(of_clusters=True)
 
     def count(self) -> None:
-        """Find out how far the store is, where the call did not come so far as to know."""
+        """Find out how far the store is: workers have written more than they could tell."""
         with contextlib.suppress(Exception):
             known = progress_of(self.path)
             if known is not None:
@@ -409,8 +409,7 @@ class _in_words:
             error = StoreNotWritable(error.errno, f"cannot write into {session.path} ({error.strerror})")
         if not isinstance(error, (SchedulerLost, StoreNotWritable, WorkerMismatch)):
             return
-        if not session.points:
-            session.count()
+        session.count()
         kept = f"{session.done} of {session.points} points are kept in {session.path}, and the same call goes on there"
         if isinstance(error, StoreNotWritable):
             raise StoreNotWritable(error.errno or 0, f"{error.strerror}; {kept}") from error

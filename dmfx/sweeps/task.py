@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import math
 import shutil
 import time
@@ -19,8 +20,10 @@ import xarray as xr
 
 from dmfx.archive.boxes import Boxes
 from dmfx.archive.chunkfile import load_chunk, put_chunk
+from dmfx.archive.layout import ID
 from dmfx.archive.parts import fill_value
-from dmfx.sweeps.errors import StoreNotWritable, WorkerMismatch
+from dmfx.archive.zarr import MARK
+from dmfx.sweeps.errors import StoreNotWritable, SweepError, SweepFailed, WorkerMismatch
 from dmfx.sweeps.identity import identity, machine
 from dmfx.sweeps.reductions import reduced
 from dmfx.sweeps.run import quietly
@@ -95,7 +98,7 @@ def compute_boxes(batch: Batch) -> list[Outcome]:
     if batch.count > 1 and not any(done) and not spec.attempts.killed(batch.first, batch.last).boxes:
         try:
             return _together(spec, batch)
-        except StoreNotWritable:
+        except SweepError:
             raise
         except Exception:  # one of the boxes: found out below
             done = [None for _ in boxes]
@@ -144,6 +147,14 @@ def _check_identity(batch: Batch) -> None:
         )
 
 
+def _check_store(spec: Spec) -> None:
+    """Refuse to write into another store that was made at the same place while this was being computed."""
+    with _writing(spec):
+        attributes = json.loads((spec.part / MARK).read_text())["attributes"]
+    if attributes.get(ID) != spec.id:
+        raise SweepFailed(f"{spec.part} was replaced while it was being computed")
+
+
 def _together(spec: Spec, batch: Batch) -> list[Outcome]:
     """Compute boxes that follow each other in one go."""
     boxes, started = spec.boxes, time.perf_counter()
@@ -151,6 +162,7 @@ def _together(spec: Spec, batch: Batch) -> list[Outcome]:
     region = {dim: slice(first[dim].start, last[dim].stop) for dim in boxes.dims}
     with _attempt(spec, batch.first, batch.last):
         values = _compute(spec, region)
+        _check_store(spec)
         seconds = (time.perf_counter() - started) / batch.count
         outcomes = []
         for box in range(batch.first, batch.last + 1):
@@ -171,13 +183,14 @@ def _alone(spec: Spec, box: int, last_try: bool) -> Outcome:
         if not careful:
             try:
                 values = _compute(spec, region)
-            except StoreNotWritable:
+            except SweepError:
                 raise
             except Exception:
                 if not last_try:
                     return Outcome(box, points, None, time.perf_counter() - started)
         if values is None:
             values, failures = _point_by_point(spec, box, killers if careful else None)
+        _check_store(spec)
         _write(spec, box, values, region, failures)
     if killed or killers:
         spec.attempts.forget(box, box)
@@ -202,7 +215,7 @@ def _point_by_point(
             try:
                 with watched:
                     found = _compute(spec, one)
-            except StoreNotWritable:
+            except SweepError:
                 raise
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"[:500]

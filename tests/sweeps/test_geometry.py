@@ -273,27 +273,28 @@ VALUES = {
 }
 
 
-def stored_as(values, chunks):
+def stored_as(values, chunks, flat=False):
     """The layout of one variable in such chunks, and the arrays of its group."""
     dims = tuple("abc"[: values.ndim])
     layout, arrays, attrs = plan(xr.Dataset({"v": (dims, values)}))
     stored = layout.variables["v"]
     own = chunks[: values.ndim] if values.ndim != 1 else (300,)
-    stored = Stored(stored.dims, stored.shape, stored.dtype, own, stored.parts, stored.width, None)
+    stored = Stored(stored.dims, stored.shape, stored.dtype, own, stored.parts, stored.width, None, flat)
     tail = (stored.width,) if stored.width else ()
     arrays = {
-        name: type(each)(each.dims, each.shape, (*own, *tail), each.dtype, each.attrs, each.text)
+        name: type(each)(each.dims, each.shape, (*own, *tail), each.dtype, each.attrs, each.text, flat)
         for name, each in arrays.items()
         if name in stored.parts
     }
     return stored, arrays, attrs
 
 
+@pytest.mark.parametrize("flat", [True, False], ids=["flat", "folders"])
 @pytest.mark.parametrize("chunks", [(7, 5), (3, 2), (1, 5), (4, 4)], ids=str)
 @pytest.mark.parametrize("kind", VALUES)
-def test_chunks_are_those_that_zarr_writes(tmp_path, kind, chunks):
+def test_chunks_are_those_that_zarr_writes(tmp_path, kind, chunks, flat):
     values = VALUES[kind]
-    stored, arrays, attrs = stored_as(values, chunks)
+    stored, arrays, attrs = stored_as(values, chunks, flat)
     groups = {name: ZarrStore(tmp_path / f"{name}.zarr") for name in ("own", "zarr")}
     for store in groups.values():
         store.create(arrays, attrs)

@@ -122,7 +122,7 @@ def chunks_of(store, box):
     """Files of a box: its chunks and its record."""
     (part,) = load_parts(store)
     names = {
-        "/".join([each, "c", *map(str, index), *(["0"] if part.boxes.variables[name].width else [])])
+        f"{each}/" + ".".join(["c", *map(str, index), *(["0"] if part.boxes.variables[name].width else [])])
         for name, index in part.boxes.pieces(box)
         for each in part.boxes.variables[name].parts
     }
