@@ -330,4 +330,4 @@ def _is_array(folder: Path) -> bool:
         raise
     except Exception:
         kind = None
-    return kind == "array" if kind in ("array", "group") else exists(folder / "c")
+    return kind == "array" if kind in ("array", "group") else exists(folder / "c") or any(folder.glob("c.*"))
