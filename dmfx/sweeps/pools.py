@@ -213,9 +213,14 @@ class _Distributed:
         answers: dict[str, Any] = {}
 
         def ask() -> None:
-            with contextlib.suppress(Exception):
-                self._client.register_plugin(MarkAttempts())
-                answers.update(self._client.run(identity, on_error="return"))
+            with contextlib.suppress(OSError, TimeoutError):  # the connection, of which others will hear
+                try:
+                    answers.update(self._client.run(identity, on_error="return"))
+                    self._client.register_plugin(MarkAttempts())
+                except (OSError, TimeoutError):
+                    raise
+                except Exception as error:  # a worker that does not even know what is asked
+                    answers.setdefault("somewhere", error)
 
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from dmfx import archive
-from dmfx.archive.parts import Part, failures_of, load_part, load_parts
+from dmfx.archive.parts import Part, failures_of, load_part, load_parts, part_paths
 from dmfx.archive.records import working_folder
 from dmfx.models import SelfAttention, VectorAttention
 from dmfx.progress import Progress
@@ -274,8 +274,9 @@ class _Session:
                 self.points, self.done = known.points, known.done
 
     def _empty_aside(self) -> None:
-        for each in (working_folder(self.path) / "tmp").iterdir():
-            each.unlink(missing_ok=True)
+        for part in part_paths(self.path):
+            for each in (working_folder(part) / "tmp").iterdir():
+                each.unlink(missing_ok=True)
 
     def _compute_all(self, pool: Pool, parts: Sequence[Part], name: str, specs: list[Path]) -> None:
         inner = {part.path: part.meta["inner_points"] for part in parts}

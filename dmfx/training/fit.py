@@ -103,7 +103,7 @@ def fit(
         stack.enter_context(one_thread_each())
         run = Run(begun, settings, examples, others, stack.enter_context(Workers(workers)))
         to_do = target - run.epochs
-        bar = stack.enter_context(Progress("training", to_do, unit="epoch")) if progress else None
+        bar = stack.enter_context(Progress("training", to_do, unit="epoch", ends=False)) if progress else None
         while run.epochs < target and not run.stopped:
             run.epoch()
             if path is not None:

@@ -116,8 +116,9 @@ class Ext4(Disk):
     def repair(self) -> None:
         """What one does then."""
         _run("umount", str(self.folder))
-        # Exit status 1: it was repaired.
-        subprocess.run(["e2fsck", "-f", "-y", str(self._image)], capture_output=True)
+        for _ in range(3):  # exit status 1: it was repaired, and may have more to find
+            if subprocess.run(["e2fsck", "-f", "-y", str(self._image)], capture_output=True).returncode == 0:
+                break
         self.mount()
 
     def flush(self) -> None:

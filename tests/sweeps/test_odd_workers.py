@@ -34,6 +34,8 @@ def older_dmfx(tmp_path_factory):
     shutil.copytree(source, folder / "dmfx", ignore=shutil.ignore_patterns("__pycache__", "sweeps", "cli"))
     init = folder / "dmfx" / "__init__.py"
     init.write_text("".join(line for line in init.read_text().splitlines(True) if "sweep" not in line))
+    # Without it, the finder of an editable installation would add the sweeps of the repository.
+    (folder / "dmfx" / "sweeps.py").write_text("raise ModuleNotFoundError(\"No module named 'dmfx.sweeps'\")\n")
     return folder
 
 
