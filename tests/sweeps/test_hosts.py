@@ -71,7 +71,7 @@ def test_only_worker_cut_off_and_back(cluster, network, store, undisturbed):
 
 
 def test_cables_cut_for_two_seconds(cluster, network, store, undisturbed):
-    """Shorter than TCP's patience, so that connections may go on as if nothing had been."""
+    """Shorter than TCP's patience: the connections go on as if nothing had been."""
     running = start(cluster, network, store)
     for boxes, host in ((10, FIRST), (20, SCHEDULER), (30, CLIENT)):
         reach(running, store, boxes)
@@ -79,6 +79,7 @@ def test_cables_cut_for_two_seconds(cluster, network, store, undisturbed):
         time.sleep(2)
         network.mend(host)
     running.finished(60)
+    assert all(worker.alive for worker in cluster.workers)
     assert_survived(store, undisturbed)
 
 
