@@ -25,10 +25,10 @@ def network():
         yield made
 
 
-@pytest.fixture
-def cluster(processes, network):
+@pytest.fixture(params=[PATIENCE], ids=["impatient"])
+def cluster(request, processes, network):
     """A scheduler and two workers, each on a host."""
-    made = Cluster(processes, host=network.address(SCHEDULER), netns=network.name(SCHEDULER), env=PATIENCE)
+    made = Cluster(processes, host=network.address(SCHEDULER), netns=network.name(SCHEDULER), env=request.param)
     for host in (FIRST, SECOND):
         made.add_worker(netns=network.name(host))
     yield made
@@ -70,6 +70,8 @@ def test_only_worker_cut_off_and_back(cluster, network, store, undisturbed):
     assert_survived(store, undisturbed)
 
 
+# Not with heartbeats that may fail for 5 s only: beside other tests they do so by themselves, and workers are given up.
+@pytest.mark.parametrize("cluster", [{}], indirect=True, ids=["patient"])
 def test_cables_cut_for_two_seconds(cluster, network, store, undisturbed):
     """Shorter than TCP's patience: the connections go on as if nothing had been."""
     running = start(cluster, network, store)
