@@ -52,9 +52,9 @@ def plan(side: int) -> None:
     """Plan a sweep and make its store; print seconds, megabytes beyond the imports, and the number of boxes."""
     import dmfx
     from dmfx.sweeps import progress_of
-    from dmfx.sweeps.sweep import _Session
+    from dmfx.sweeps.session import Session
 
-    _Session.work = lambda self, pool: None
+    Session.work = lambda self, pool: None
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "run.zarr"
         dmfx.sweep(dmfx.SelfAttention.paper(), store=Path(folder) / "first.zarr", beta=1.0, gamma=1.0, steps=10)

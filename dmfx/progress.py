@@ -48,6 +48,8 @@ class Progress:
         Whether a log has lines at the start and the end even if all is done before the first one is due.
     interval
         Least time between two lines of a log, in seconds. It grows with the time so far, up to ten minutes.
+    shown
+        Whether to show anything; without, it only counts.
 
     Examples
     --------
@@ -68,10 +70,11 @@ class Progress:
         dashboard: str | None = None,
         ends: bool = True,
         interval: float = 30.0,
+        shown: bool = True,
     ):
         self.description, self.unit, self.dashboard = description, unit, dashboard
         self.initial, self.done, self.failed = initial, initial, failed
-        self.ends, self.interval = ends, interval
+        self.ends, self.interval, self.shown = ends, interval, shown
         self._total, self._note = total, ""
         self._bar: Any = None
         self._lines = 0
@@ -81,6 +84,8 @@ class Progress:
     def __enter__(self) -> Progress:
         self._start = self._last_line = time.monotonic()
         self._past[-1] = (self._start, self.done)
+        if not self.shown:
+            return self
         bar = _bar_class()
         if self.dashboard and (bar is not None or self.ends):
             _print(f"Dask dashboard: {self.dashboard}")
@@ -137,7 +142,7 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        elif self.ends or self._lines:
+        elif self.shown and (self.ends or self._lines):
             elapsed = time.monotonic() - self._start
             rate = (self.done - self.initial) / elapsed if elapsed > 0 else 0.0
             how = "stopped after" if kind is not None else "ended after"
@@ -166,6 +171,8 @@ class Progress:
         ]
 
     def _write_line_if_due(self) -> None:
+        if not self.shown:
+            return
         now = time.monotonic()
         longer = min(LONGEST_INTERVAL, INTERVAL_SHARE * (now - self._start))
         if now - self._last_line < (max(self.interval, longer) if self.interval else 0):

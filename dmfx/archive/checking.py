@@ -154,13 +154,12 @@ def _check_all(path: Path, content: Content, progress: bool) -> list[Damage]:
     with _Pool(client, threads=1 if content.store.one_writer else _threads()) as pool:
         futures = {pool.submit(_check_run, path, *run): number for number, run in enumerate(runs)}
         found: list[Sequence[Damage]] = [()] * len(runs)
-        bar = Progress("checking", sum(stop - start for _, start, stop in runs), unit="chunk") if progress else None
-        with bar or contextlib.nullcontext():
+        total = sum(stop - start for _, start, stop in runs)
+        with Progress("checking", total, unit="chunk", shown=progress) as bar:
             for future in pool.as_completed(futures):
                 number = futures[future]
                 found[number] = future.result()
-                if bar is not None:
-                    bar.advance(runs[number][2] - runs[number][1])
+                bar.advance(runs[number][2] - runs[number][1])
     return [damage for each in found for damage in each]
 
 

@@ -14,13 +14,14 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from dmfx.archive.assembling import assemble, of_reduction
 from dmfx.archive.attributes import decode_attrs
 from dmfx.archive.chunkio import Store, read_chunk, reading_errors, seal_of
 from dmfx.archive.chunks import OPENED_BYTES, fit_chunks, iterate_chunks
 from dmfx.archive.errors import damaged
 from dmfx.archive.layout import ARCHIVE, CHECKSUMS, ID, SEAL, Layout, Stored
 from dmfx.archive.netcdf import NetCDFStore
-from dmfx.archive.parts import assemble, is_sweep, later_path, load_parts, of_reduction
+from dmfx.archive.parts import is_sweep, later_path, load_parts
 from dmfx.archive.values import decode, stored_dtype
 from dmfx.archive.zarr import ZarrStore
 from dmfx.validation import describe

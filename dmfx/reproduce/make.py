@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import xarray as xr
@@ -75,7 +74,7 @@ def make_figure(
 def _write(figure: Figure, ds: xr.Dataset, paths: dict[str, Path], overwrite: bool, progress: bool) -> None:
     """Write the archive and draw the pictures, which loads the plotting libraries: seconds in all."""
     picture = None
-    with Progress("writing", len(paths), unit="file") if progress else nullcontext() as bar:
+    with Progress("writing", len(paths), unit="file", shown=progress) as bar:
         for suffix, path in paths.items():
             if suffix in ("nc", "zarr"):
                 archive.save(ds, path, overwrite=overwrite)
@@ -84,5 +83,4 @@ def _write(figure: Figure, ds: xr.Dataset, paths: dict[str, Path], overwrite: bo
 
                 picture = figure.draw(ds) if picture is None else picture
                 plot.save(picture, path, overwrite=overwrite)
-            if bar is not None:
-                bar.advance()
+            bar.advance()

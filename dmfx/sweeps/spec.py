@@ -15,9 +15,10 @@ from typing import Any
 
 import xarray as xr
 
+from dmfx.archive.assembling import assemble
 from dmfx.archive.boxes import Boxes
 from dmfx.archive.chunkfile import put_file
-from dmfx.archive.parts import assemble, load_parts
+from dmfx.archive.parts import load_parts
 from dmfx.archive.records import Records, working_folder
 from dmfx.sweeps.attempts import Attempts
 from dmfx.sweeps.reductions import Reduction

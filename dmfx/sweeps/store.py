@@ -9,7 +9,6 @@ the call that made an extension.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -255,7 +254,7 @@ def finish_part(part: Part, progress: bool) -> None:
     grids = {name: stored.grid for name, stored in part.layout.variables.items()}
     fixed = [(name, index) for name, stored in part.fixed.items() for index in iterate_chunks(stored.grid)]
     shown = progress and part.boxes.count > 20_000
-    with Progress("sealing", part.boxes.count, unit="box") if shown else contextlib.nullcontext() as bar:
+    with Progress("sealing", part.boxes.count, unit="box", shown=shown) as bar:
         for box in range(part.boxes.count + 1):
             record = _record_of(part.records, box)
             if record is None:
@@ -264,8 +263,7 @@ def finish_part(part: Part, progress: bool) -> None:
             for (name, index), crc in zip(pieces, record.checksums.tolist(), strict=True):
                 place = int(np.ravel_multi_index(index, grids[name])) if index else 0
                 checksums[offsets[name] + place] = crc
-            if bar is not None:
-                bar.advance()
+            bar.advance()
     store = ZarrStore(part.path)
     if checksums.size:
         content = compress(checksums.astype("<u4").tobytes())

@@ -21,7 +21,7 @@ import xarray as xr
 from dmfx.archive.boxes import Boxes
 from dmfx.archive.chunkfile import load_chunk, put_chunk
 from dmfx.archive.layout import ID
-from dmfx.archive.parts import fill_value
+from dmfx.archive.part_values import fill_value
 from dmfx.archive.zarr import MARK
 from dmfx.sweeps.errors import StoreNotWritable, SweepError, SweepFailed, WorkerMismatch
 from dmfx.sweeps.identity import identity, machine

@@ -103,12 +103,11 @@ def fit(
         stack.enter_context(one_thread_each())
         run = Run(begun, settings, examples, others, stack.enter_context(Workers(workers)))
         to_do = target - run.epochs
-        bar = stack.enter_context(Progress("training", to_do, unit="epoch", ends=False)) if progress else None
+        bar = stack.enter_context(Progress("training", to_do, unit="epoch", ends=False, shown=progress))
         while run.epochs < target and not run.stopped:
             run.epoch()
             if path is not None:
                 save_checkpoint(path, run.result())
-            if bar is not None:
-                bar.advance()
+            bar.advance()
     trained = run.result()
     return trained.with_patterns(examples.take(slice(None))) if store_patterns else trained

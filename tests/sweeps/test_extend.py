@@ -380,7 +380,7 @@ def test_later_reductions_follow(tmp_path, monkeypatch):
         {"analysis": "doubled_orbits", "of": "continuation"},
     ]
     sweep(store, **arguments, gamma=[218.0])
-    module = importlib.import_module("dmfx.sweeps.sweep")
+    module = importlib.import_module("dmfx.sweeps.session")
 
     def stopping(*args, **kwargs):
         raise Stop

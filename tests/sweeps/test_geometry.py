@@ -21,7 +21,7 @@ from dmfx.archive.boxes import Boxes
 from dmfx.archive.chunkfile import compress, decompress, load_chunk, put_chunk, put_file
 from dmfx.archive.chunks import iterate_chunks
 from dmfx.archive.layout import Stored, plan
-from dmfx.archive.parts import PartsArray, Source, fill_value
+from dmfx.archive.part_values import PartsArray, Source, fill_value
 from dmfx.archive.records import RECORDS, Records, working_folder
 from dmfx.archive.values import checksum, decode, encode
 from dmfx.archive.zarr import ZarrStore

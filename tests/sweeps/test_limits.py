@@ -194,7 +194,7 @@ def test_a_million_points_are_planned_in_seconds(tmp_path, monkeypatch):
     arguments = {"beta": labels(1000), "gamma": np.linspace(100, 300, 1000), "steps": 200, "transient": 1000}
     arguments["reduce"] = ["recall", {"analysis": "lyapunov", "n": 1, "steps": 1000}]
     dmfx.sweep(NET, store=tmp_path / "first.zarr", progress=False, **{**arguments, "beta": 1.0, "gamma": 220.0})
-    monkeypatch.setattr(module, "compute", stopping)
+    monkeypatch.setattr(importlib.import_module("dmfx.sweeps.session"), "compute", stopping)
     tracemalloc.start()
     started = time.perf_counter()
     with pytest.raises(Stop):
