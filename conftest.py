@@ -1,4 +1,4 @@
-"""Names that doctests may use, and what is run first."""
+"""Names that doctests may use, what is run first, and failures said at once."""
 
 import numpy as np
 import pytest
@@ -15,3 +15,25 @@ def _doctest_names(doctest_namespace):
 def pytest_collection_modifyitems(items):
     """Notebooks first: they are one file, and would keep one process busy when all others are done."""
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
+def pytest_configure(config):
+    """Have failures said by the process that prints."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Failures(config), "failures-at-once")
+
+
+class Failures:
+    """Name each failed test when it fails, so that a run that is stopped from outside has said what failed."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def pytest_runtest_logreport(self, report):
+        """Name a failure and, in a line, its reason."""
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = str(getattr(crash, "message", "")).strip().partition("\n")[0][:160]
+            terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+            terminal.ensure_newline()
+            terminal.write_line(f"{report.when} of {report.nodeid} failed after {report.duration:.0f} s: {reason}")
