@@ -26,7 +26,7 @@ class StoreInUse(SweepError, RuntimeError):
 
 
 class WorkerMismatch(SweepError, RuntimeError):
-    """A worker runs another dmfx than the client."""
+    """A worker runs another dmfx than the client, or another NumPy, SciPy or Numba."""
 
 
 class SweepFailed(SweepError, RuntimeError):

@@ -18,14 +18,14 @@ import dask
 
 from dmfx.progress import active_client
 from dmfx.sweeps.errors import SchedulerLost, WorkerMismatch
-from dmfx.sweeps.identity import identity
+from dmfx.sweeps.identity import identity, mismatch
 
 __all__ = ["Killed", "Lost", "Pool", "open_pool"]
 
 #: How often a pool looks whether its workers are still there.
 LOOK_SECONDS = 2.0
 #: For how long workers are asked what they run, before the first task.
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
 #: Results that are fetched with one question.
 MOST_AT_ONCE = 200
 
@@ -195,14 +195,11 @@ class _Distributed:
         """
         own = identity()
         for address, theirs in self._identities().items():
-            if theirs != own:
-                said = (
-                    f"dmfx {theirs['version']} (sources {theirs['sources']})"
-                    if isinstance(theirs, dict)
-                    else f"no dmfx that can sweep ({theirs})"
-                )
+            if isinstance(theirs, dict) and theirs != own:
+                raise WorkerMismatch(mismatch(f"the worker {address}", theirs, own))
+            if not isinstance(theirs, dict):
                 raise WorkerMismatch(
-                    f"the worker {address} runs {said}, the client {own['version']} (sources {own['sources']}): "
+                    f"the worker {address} runs no dmfx that can sweep ({theirs}), the client dmfx {own['version']}: "
                     "install the same dmfx on both"
                 )
 

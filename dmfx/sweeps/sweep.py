@@ -103,7 +103,7 @@ def sweep(
     dmfx.sweeps.StoreInUse
         Another sweep is running on it.
     dmfx.sweeps.WorkerMismatch
-        A worker runs another dmfx.
+        A worker runs another dmfx, or another NumPy, SciPy or Numba.
     dmfx.sweeps.SchedulerLost
         The scheduler went away.
     OSError

@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import shutil
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from dmfx.archive.layout import ID
 from dmfx.archive.part_values import fill_value
 from dmfx.archive.zarr import MARK
 from dmfx.sweeps.errors import StoreNotWritable, SweepError, SweepFailed, WorkerMismatch
-from dmfx.sweeps.identity import identity, machine
+from dmfx.sweeps.identity import identity, mismatch
 from dmfx.sweeps.reductions import reduced
 from dmfx.sweeps.run import quietly
 from dmfx.sweeps.spec import Spec, load_spec
@@ -140,11 +141,7 @@ def is_sound(spec: Spec, box: int) -> bool:
 def _check_identity(batch: Batch) -> None:
     own = identity()
     if own != dict(batch.client):
-        theirs = batch.client
-        raise WorkerMismatch(
-            f"the worker on {machine()['host']} runs dmfx {own['version']} (sources {own['sources']}), the client "
-            f"{theirs['version']} (sources {theirs['sources']}): install the same dmfx on both"
-        )
+        raise WorkerMismatch(mismatch(f"the worker on {socket.gethostname()}", own, batch.client))
 
 
 def _check_store(spec: Spec) -> None:

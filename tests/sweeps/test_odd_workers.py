@@ -39,11 +39,11 @@ def older_dmfx(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("how", ["version", "sources", "older"])
+@pytest.mark.parametrize("how", ["version", "numba", "sources", "older"])
 def test_worker_of_another_version_is_refused(processes, store, another_dmfx, older_dmfx, how):
     cluster = new_cluster(processes, 1)
-    if how == "version":
-        worker = cluster.add_worker(fault={"version": "0.0.99"})
+    if how in ("version", "numba"):
+        worker = cluster.add_worker(fault={"versions": {"dmfx" if how == "version" else how: "0.0.99"}})
     else:
         folder = another_dmfx if how == "sources" else older_dmfx
         worker = cluster.add_worker(compiled=False, env={"PYTHONPATH": str(folder)})
@@ -53,7 +53,8 @@ def test_worker_of_another_version_is_refused(processes, store, another_dmfx, ol
     assert told["how"] == "raised"
     assert told["type"] == "WorkerMismatch"
     assert address in told["message"]
-    assert {"version": "0.0.99", "sources": "sources", "older": "dmfx"}[how] in told["message"]
+    said = {"version": "dmfx 0.0.99", "numba": "numba 0.0.99", "sources": "sources", "older": "dmfx"}
+    assert said[how] in told["message"]
     assert not store.exists() or boxes_done(store) == 0
 
 

@@ -1,8 +1,9 @@
 """Makes a process misbehave: a ``--preload`` module of workers, told how by the variable DMFX_FAULT.
 
 A JSON object with some of: ``kill``, ``raise``, ``allocate`` (values of β whose points kill the process by kill -9,
-raise an error, or take memory until something ends it), ``version`` (which dmfx it says it is), ``die_at`` (a number n:
-kill -9 just before the n-th change of a file of a store) and ``log`` (a file that gets a line for each such change).
+raise an error, or take memory until something ends it), ``versions`` (those that it says it has, by package),
+``die_at`` (a number n: kill -9 just before the n-th change of a file of a store) and ``log`` (a file that gets a line
+for each such change).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def install(fault: Mapping[str, object]) -> None:
     """Misbehave from now on."""
     if fault.keys() & {"kill", "raise", "allocate"}:
         _meet_points(fault)
-    if "version" in fault:
-        _say_version(fault["version"])
+    if "versions" in fault:
+        _say_versions(fault["versions"])
     if fault.keys() & {"die_at", "log"}:
         _watch_changes(fault.get("die_at", 0), fault.get("log"))
 
@@ -63,11 +64,11 @@ def _meet_points(fault: Mapping[str, object]) -> None:
     dmfx.tasks.run_block = meet
 
 
-def _say_version(version: object) -> None:
+def _say_versions(said: Mapping[str, str]) -> None:
     import dmfx.version
 
     original = dmfx.version.metadata.version
-    dmfx.version.metadata.version = lambda name: version if name == "dmfx" else original(name)
+    dmfx.version.metadata.version = lambda name: said.get(name) or original(name)
     dmfx.version.dmfx_version.cache_clear()
     dmfx.version.versions.cache_clear()
 
