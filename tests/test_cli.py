@@ -247,7 +247,7 @@ def test_reproduce_on_a_scheduler_that_is_there(tmp_path):
     """A real `dask scheduler` and worker in processes of their own, found by address."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         words = ["reproduce", "figure5", "--scheduler", cluster.scheduler_address, "--output", str(tmp_path)]
         done = subprocess.run(
             [sys.executable, "-c", f"from dmfx.cli import main; raise SystemExit(main({words!r}))"],

@@ -51,7 +51,7 @@ weights = "segments:3,3"
 beta = { start = 1.0, stop = 1.4, num = 160 }
 gamma = 5.0
 steps = 50
-transient = 80_000
+transient = 250_000
 chunks = { beta = 2 }
 variables = "m_o_semantic"
 """
@@ -297,7 +297,8 @@ def test_interrupted_looked_at_refused_and_gone_on_with(tmp_path, capsys, monkey
         assert status == 0
         assert re.search(r"of 160 points \(\d+\.\d%\), .*; running, .*\b" + str(process.pid), out)
         assert "m_o_semantic" in out
-        status, _, err = run(capsys, "sweep", "long.toml", "--workers", "1")
+        monkeypatch.setattr("dmfx.cli.sweep.cluster", lambda **where: dask.config.set(num_workers=2))
+        status, _, err = run(capsys, "sweep", "long.toml")
         assert status == 2
         assert "another sweep" in err
         assert str(process.pid) in err
@@ -322,10 +323,9 @@ def test_interrupted_looked_at_refused_and_gone_on_with(tmp_path, capsys, monkey
     status, out, _ = run(capsys, "check", "long.zarr")
     assert (status, "long.zarr: sound" in out) == (0, True)
 
-    status, out, _ = run(capsys, "sweep", "long.toml", "--workers", "2")
+    status, out, _ = run(capsys, "sweep", "long.toml")
     assert (status, "long.zarr: 160 points, none failed" in out) == (0, True)
     assert progress_of("long.zarr").sessions[-1]["done"] == 160 - found.done
-    monkeypatch.setattr("dmfx.cli.sweep.cluster", lambda **where: dask.config.set(num_workers=2))
     assert run(capsys, "sweep", "long.toml", "--store", "at_once.zarr")[0] == 0
     assert contents(Path("long.zarr")) == contents(Path("at_once.zarr"))
 
@@ -444,6 +444,7 @@ def test_how_far_a_sweep_is():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_threads")
 def test_the_example(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     status, out, _ = run(capsys, "sweep", EXAMPLE)

@@ -117,7 +117,7 @@ def test_same_bits_from_processes(whole):
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         assert_same_bits(whole, sweep(chunks={"beta": 4, "step": 20}).compute())

@@ -127,7 +127,7 @@ def sweep(
     ...                     transient=1000, reduce=["classify"], progress=False)
     ...     kinds = ds.kind.values.ravel().tolist()
     >>> [dmfx.variables.KINDS[kind] for kind in kinds]
-    ['fixed', 'quasi_periodic']
+    ['fixed', 'periodic']
     """
     problems = Problems("sweep")
     path = _parse_store(problems, store)

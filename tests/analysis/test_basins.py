@@ -300,7 +300,7 @@ def test_other_processes_give_the_same_bits(few):
         for name, options in calls.items()
     }
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         for name, options in calls.items():

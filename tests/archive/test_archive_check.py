@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,16 +19,14 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import dmfx
 from dmfx import archive
-from dmfx.archive import ArchiveError, Damage
+from dmfx.archive import ArchiveError
 from dmfx.archive.layout import CHECKSUMS
-from dmfx.archive.records import RECORDS
-from dmfx.sweeps.store import unseal
-from dmfx.variables import STATUS
+from tests.archive.damage import ONE_BYTE, flip, found_or_harmless, means_nothing, replace
 
 
 @pytest.fixture
@@ -64,12 +61,6 @@ def intact(small, tmp_path_factory):
     return found
 
 
-def _replace(path, content):
-    """A new file, since HDF5 keeps one open that it could not read and takes the next of that inode for it."""
-    path.unlink()
-    path.write_bytes(content)
-
-
 def _files(content, kind):
     """Files of one class of positions of a Zarr archive."""
     chosen = {
@@ -79,29 +70,6 @@ def _files(content, kind):
         "root": lambda file: file.name == "zarr.json" and file.parent.suffix == ".zarr",
     }[kind]
     return [file for file in content if chosen(file)]
-
-
-def _assert_found_or_harmless(path, expected):
-    """Either the damage is listed, or it changes nothing that is read."""
-    with warnings.catch_warnings():
-        # An archive without any of the marks of dmfx is taken for one of another program, aloud.
-        warnings.simplefilter("ignore", UserWarning)
-        found = archive.check(path)
-    if found:
-        assert all(isinstance(each, Damage) and each.where and each.what for each in found)
-        return True
-    opened = archive.open(path).load()
-    xr.testing.assert_identical(opened, expected)
-    assert all(opened[name].values.tobytes() == expected[name].values.tobytes() for name in expected.variables)
-    return False
-
-
-def _means_nothing(file, position):
-    """Of a frame of Zstandard, one bit of byte 4 is not used."""
-    return file.name != "zarr.json" and position == 4
-
-
-ONE_BYTE = {"max_examples": 60, "deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
 @pytest.mark.parametrize("kind", ["data", "checksums", "array", "root"])
@@ -117,10 +85,10 @@ def test_flipped_byte_in_zarr(intact, kind):
         damaged[position] ^= data.draw(st.integers(1, 255))
         file.write_bytes(damaged)
         try:
-            found = _assert_found_or_harmless(path, expected)
+            found = found_or_harmless(path, expected)
         finally:
             file.write_bytes(content[file])
-        assert found or kind == "array" or _means_nothing(file, position)
+        assert found or kind == "array" or means_nothing(file, position)
 
     flip()
     assert archive.check(path) == []
@@ -140,11 +108,11 @@ def test_flipped_byte_in_netcdf(intact, part):
         nonlocal found
         damaged = bytearray(original)
         damaged[position] ^= bits
-        _replace(path, damaged)
+        replace(path, damaged)
         try:
-            found += _assert_found_or_harmless(path, expected)
+            found += found_or_harmless(path, expected)
         finally:
-            _replace(path, original)
+            replace(path, original)
 
     flip()
     assert found > 2
@@ -164,10 +132,10 @@ def test_flipped_byte_in_attributes_of_netcdf(intact):
         for position in attributes:
             damaged = bytearray(original)
             damaged[position + 1] ^= 1
-            _replace(path, damaged)
-            assert _assert_found_or_harmless(path, expected), original[position : position + 10]
+            replace(path, damaged)
+            assert found_or_harmless(path, expected), original[position : position + 10]
     finally:
-        _replace(path, original)
+        replace(path, original)
 
 
 def test_sound_archives(saved):
@@ -236,18 +204,12 @@ def test_chunks_are_checked_where_metadata_are_damaged(sweep, tmp_path, broken):
     (path / broken).write_bytes((path / broken).read_bytes()[:40])
     (found,) = archive.check(path)
     assert found.where in (broken, f"chunk (0,) of {CHECKSUMS}")
-    _flip(path / "m_o/c/1/0/0/1/0")
-    _flip(path / "epsilon/c")
+    flip(path / "m_o/c/1/0/0/1/0")
+    flip(path / "epsilon/c")
     (path / "m_o/c/0/0/0/0/0").unlink()
     found = {each.where for each in archive.check(path)} - {found.where}
     expected = {"chunk (1, 0, 0, 1, 0) of m_o", "chunk () of epsilon", "chunk (0, 0, 0, 0, 0) of m_o"}
     assert found == expected
-
-
-def _flip(file):
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 4
-    file.write_bytes(content)
 
 
 def test_wrong_seal_is_one_damage(saved):
@@ -272,7 +234,7 @@ def test_truncated_netcdf(sweep, tmp_path):
     content = path.read_bytes()
     rng = np.random.default_rng(3)
     for length in [0, 1, 7, 8, 100, len(content) - 1, *rng.integers(0, len(content), 20)]:
-        _replace(path, content[:length])
+        replace(path, content[:length])
         assert archive.check(path), length
 
 
@@ -366,7 +328,7 @@ def test_netcdf_of_another_program(tmp_path, format):
         start = content.index(stored)
         damaged = bytearray(content)
         damaged[start + 3] ^= 255
-        _replace(path, damaged)
+        replace(path, damaged)
         with pytest.warns(UserWarning, match="not written by dmfx"):
             assert [each.where for each in archive.check(path)] == ["chunk (3,) of inside/m"]
 
@@ -376,7 +338,7 @@ def test_on_other_schedulers(sweep, suffix, tmp_path):
 
     path = archive.save(sweep, tmp_path / f"run{suffix}")
     if suffix == ".zarr":
-        _flip(path / "m_o/c/1/0/0/1/0")
+        flip(path / "m_o/c/1/0/0/1/0")
     else:
         with netCDF4.Dataset(path, "r+") as file:
             file["m_o"][5, 0, 0, 15, 0] = 77
@@ -386,7 +348,7 @@ def test_on_other_schedulers(sweep, suffix, tmp_path):
         assert archive.check(path) == on_threads
     with dask.config.set(num_workers=7):
         assert archive.check(path) == on_threads
-    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None):
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"):
         assert archive.check(path) == on_threads
 
 
@@ -504,103 +466,3 @@ def test_archive_replaced_meanwhile(sweep, tmp_path, monkeypatch):
     monkeypatch.setattr(checking, "_check_all", replace_first)
     with pytest.raises(ArchiveError, match="replaced while it was checked"):
         archive.check(path)
-
-
-def _sweep(store, betas, steps, **arguments):
-    net = dmfx.SelfAttention(dmfx.weights.segments(3, 4))
-    return dmfx.sweep(
-        net, store=store, beta=betas, gamma=[100.0, 220.0], steps=steps, chunks=1, progress=False,
-        variables=["m_o_semantic"], **arguments,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    """The store of a sweep that is finished and was extended, one that is not, and how they open."""
-    folder = tmp_path_factory.mktemp("swept")
-    finished = folder / "finished.zarr"
-    _sweep(finished, [0.5, 1.2], 20)
-    _sweep(finished, [0.5, 1.2, 1.3], 30)
-    unfinished = folder / "unfinished.zarr"
-    _sweep(unfinished, [0.5, 1.2], 20)
-    unseal(unfinished)
-    for piece in (f"{RECORDS}/c/2", "m_o_semantic/c.1.0.0.0.0", "status/c.1.0.0"):
-        (unfinished / piece).unlink()
-    found = {}
-    for path in (finished, unfinished):
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        content = {file: file.read_bytes() for file in files if file.name not in ("lock", "sessions.jsonl")}
-        found[path.stem] = path, content, archive.open(path).load()
-    return found
-
-
-@pytest.mark.parametrize("state", ["finished", "unfinished"])
-def test_sound_stores_of_sweeps(swept, state):
-    path, _, expected = swept[state]
-    assert archive.check(path) == []
-    assert (expected["status"] == STATUS.index("missing")).any() == (state == "unfinished")
-
-
-@pytest.mark.parametrize("state", ["finished", "unfinished"])
-def test_flipped_byte_in_the_store_of_a_sweep(swept, state):
-    path, content, expected = swept[state]
-
-    described = [file for file in content if file.name == "zarr.json"]
-    computed = [file for file in content if file not in described]
-
-    @settings(**{**ONE_BYTE, "max_examples": 40})
-    @given(st.data())
-    def flip(data):
-        file = data.draw(st.one_of(st.sampled_from(computed), st.sampled_from(described)))
-        position = data.draw(st.integers(0, len(content[file]) - 1))
-        damaged = bytearray(content[file])
-        damaged[position] ^= data.draw(st.integers(1, 255))
-        file.write_bytes(damaged)
-        try:
-            found = _assert_found_or_harmless(path, expected)
-        finally:
-            file.write_bytes(content[file])
-        assert found or file in described or state == "unfinished" or _means_nothing(file, position)
-
-    flip()
-    assert archive.check(path) == []
-
-
-@pytest.mark.parametrize("state", ["finished", "unfinished"])
-def test_missing_and_truncated_files_of_the_store_of_a_sweep(swept, state, tmp_path):
-    path, content, _ = swept[state]
-    assert len(list(path.glob("dmfx_part_*"))) == (2 if state == "finished" else 0)
-    rng = np.random.default_rng(1)
-    for file in rng.choice(list(content), 20, replace=False):
-        for damaged in (None, content[file][: rng.integers(len(content[file]))]):
-            file.unlink()
-            if damaged is not None:
-                file.write_bytes(damaged)
-            found = archive.check(path)
-            file.write_bytes(content[file])
-            assert len({each.where for each in found}) == len(found)
-            where = file.relative_to(path).as_posix()
-            # A box that has no record was not computed, and what it wrote does not count.
-            unknown = (
-                (damaged is None and re.fullmatch(f"{RECORDS}/c/[013]", where))
-                or "/c.1.0" in where
-                or where == f"{CHECKSUMS}/c/0"
-            )
-            assert found or (state == "unfinished" and unknown), where
-    assert archive.check(path) == []
-
-
-def test_damages_of_sweeps_are_named(swept):
-    path, content, _ = swept["finished"]
-    damaged = {
-        path / "m_o_semantic/c.1.0.0.0.0": "chunk (1, 0, 0, 0, 0) of m_o_semantic",
-        path / "dmfx_part_1/status/c.0.1.0": "chunk (0, 1, 0) of dmfx_part_1/status",
-        path / f"dmfx_part_2/{RECORDS}/c/1": f"chunk (1,) of dmfx_part_2/{RECORDS}",
-        path / "dmfx_part_1/beta/zarr.json": "dmfx_part_1/beta/zarr.json",
-    }
-    for file in damaged:
-        _flip(file) if file.name != "zarr.json" else file.write_bytes(b"{")
-    found = {each.where for each in archive.check(path)}
-    for file in damaged:
-        file.write_bytes(content[file])
-    assert found == set(damaged.values())

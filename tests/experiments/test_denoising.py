@@ -108,7 +108,7 @@ def test_threads_and_a_cluster_give_the_same_bits(net, patterns):
         one = ds.compute()
     with dask.config.set(scheduler="threads"):
         assert ds.compute().identical(one)
-    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None):
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"):
         assert ds.compute().identical(one)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,23 +13,31 @@ import psutil
 
 from tests.sweeps.chaos import Process
 
-__all__ = ["Disk", "Ext4", "Inodes", "Quota", "Tmpfs", "needs_root"]
+__all__ = ["Disk", "Ext4", "Inodes", "Quota", "Tmpfs", "lacking"]
 
 #: Name of the file, or the folder, that fills a disk.
 BALLAST = "ballast"
 
 
-def needs_root(kind: type[Disk]) -> str | None:
+#: Bytes of a disk that may be filled.
+MOST_BYTES = 2**30
+
+
+def lacking(kind: type[Disk]) -> str | None:
     """Why a kind of disk cannot be had here, None if it can."""
-    if kind is Quota or os.geteuid() == 0:
+    if kind is Quota:
         return None
-    return f"{kind.__name__}: only root may mount a disk"
+    if os.geteuid() != 0:
+        return f"{kind.__name__}: only root may mount a disk"
+    missing = [name for name in kind.commands if shutil.which(name) is None]
+    return f"{kind.__name__}: the command {missing[0]} is missing (apt-get install e2fsprogs)" if missing else None
 
 
 class Disk:
     """A disk of its own in a folder."""
 
     options: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -54,6 +63,8 @@ class Disk:
 
     def fill(self, writers: Iterable[Process]) -> None:
         """Leave no room."""
+        if shutil.disk_usage(self.folder).total > MOST_BYTES:
+            raise OSError(f"{self.folder} is no small disk: it is not filled")
         with open(self.folder / BALLAST, "wb", buffering=0) as file:
             for size in (2**16, 1):
                 with contextlib.suppress(OSError):
@@ -96,6 +107,8 @@ class Inodes(Disk):
 
 class Ext4(Disk):
     """In a file; becomes read-only when it finds an error, as that of a computer does."""
+
+    commands = ("mkfs.ext4", "e2fsck", "chattr")
 
     def __init__(self, folder: Path):
         super().__init__(folder)

@@ -16,7 +16,7 @@ from dmfx.sweeps import progress_of
 from dmfx.variables import STATUS
 from tests.sweeps.chaos import boxes_done, client, differences, wait_until
 from tests.sweeps.chaos.sweep import BOXES, POINTS, SWEEP, assert_survived, reach, resume
-from tests.sweeps.disks import Ext4, Inodes, Quota, Small, Tmpfs, needs_root
+from tests.sweeps.disks import Ext4, Inodes, Quota, Small, Tmpfs, lacking
 
 MISSING = STATUS.index("missing")
 
@@ -28,7 +28,7 @@ def clients(processes):
 
     def start(cluster, store, **changed):
         address = None if cluster is None else cluster.address
-        one = client(processes, address, compiled=True, store=str(store), **{**SWEEP, **changed})
+        one = client(processes, address, store=str(store), **{**SWEEP, **changed})
         started.append(one)
         return one
 
@@ -46,7 +46,7 @@ def where(request):
 @pytest.fixture
 def disk(request, tmp_path):
     """A disk. Tests ask for it before all that writes on it, which then ends before it is taken away."""
-    if reason := needs_root(request.param):
+    if reason := lacking(request.param):
         pytest.skip(reason)
     with request.param(tmp_path / "disk").there() as made:
         yield made
@@ -55,7 +55,7 @@ def disk(request, tmp_path):
 @pytest.fixture
 def ext4(tmp_path):
     """The same, of one kind."""
-    if reason := needs_root(Ext4):
+    if reason := lacking(Ext4):
         pytest.skip(reason)
     with Ext4(tmp_path / "disk").there() as made:
         yield made
@@ -118,7 +118,7 @@ def test_disk_full(disk, where, clients, undisturbed):
 
 
 def test_store_that_does_not_fit_is_refused_before_anything_is_written(tmp_path, clients):
-    if reason := needs_root(Small):
+    if reason := lacking(Small):
         pytest.skip(reason)
     with Small(tmp_path / "disk").there() as disk:
         told = clients(None, disk.folder / "run.zarr", steps=4000).ended()

@@ -13,7 +13,7 @@ import pytest
 import dmfx
 from dmfx.sweeps import progress_of
 from tests.sweeps.chaos import Cluster, boxes_done, client, differences, wait_until
-from tests.sweeps.chaos.sweep import POINTS, SWEEP, assert_survived, moment, new_cluster, resume
+from tests.sweeps.chaos.sweep import BOXES, POINTS, SWEEP, assert_survived, moment, new_cluster, resume
 
 
 def test_comparison_sees_one_flipped_bit(undisturbed, store):
@@ -48,8 +48,8 @@ def test_workers_killed_under_their_nannies(processes, store, undisturbed, rng):
     cluster = Cluster(processes)
     nannies = cluster.add_workers(2, nanny=True)
     running = cluster.client(store=str(store), **SWEEP)
-    for number in range(3):
-        moment(running, store, rng, 1 + 15 * number, 10 + 15 * number)
+    for number in range(2):
+        moment(running, store, rng, 1 + 20 * number, 15 + 20 * number)
         # the other one may have computed everything before a nanny's next worker is there: do not wait for it
         pids = wait_until(lambda: [pid for nanny in nannies for pid in nanny.children()], "a worker", 30)
         os.kill(rng.choice(pids), signal.SIGKILL)
@@ -63,9 +63,11 @@ def test_workers_killed_under_their_nannies(processes, store, undisturbed, rng):
 
 def test_scheduler_killed(processes, store, undisturbed, rng):
     for number in range(3):
+        if store.exists() and boxes_done(store) > BOXES - 20:
+            shutil.rmtree(store)
         cluster = new_cluster(processes)
         running = cluster.client(store=str(store), **SWEEP)
-        moment(running, store, rng, 1 + 25 * number, 20 + 25 * number)
+        moment(running, store, rng, 1, 20)
         cluster.scheduler.kill()
         told = running.ended(60)
         assert told["how"] == "raised"
@@ -74,10 +76,10 @@ def test_scheduler_killed(processes, store, undisturbed, rng):
         assert told["status"] == 1
         # how far it is, and that the same call goes on
         assert f"of {POINTS} points" in told["message"]
-        for worker in cluster.workers:
-            worker.wait(30)  # they notice too
-        done = progress_of(store).done
-        assert 0 < done < POINTS
+        assert progress_of(store).done > 0
+        if number == 2:
+            for worker in cluster.workers:
+                worker.wait(30)  # they finish what they have been given, and notice too
         cluster.end()
     cluster = new_cluster(processes)
     resume(cluster, store)
@@ -122,7 +124,7 @@ def test_killed_while_the_store_is_made_and_sealed(processes, cluster, store, un
     """At any time from the start of the client on, whatever it is doing."""
     kills = 0
     for _ in range(6):
-        running = client(processes, cluster.address, compiled=True, store=str(store), **SWEEP)
+        running = client(processes, cluster.address, store=str(store), **SWEEP)
         wait_until(lambda running=running: store.exists() or not running.process.alive, "a store", 30, every=0.001)
         time.sleep(rng.uniform(0, 0.5))
         running.process.kill()

@@ -46,7 +46,7 @@ def test_worker_of_another_version_is_refused(processes, store, another_dmfx, ol
         worker = cluster.add_worker(fault={"versions": {"dmfx" if how == "version" else how: "0.0.99"}})
     else:
         folder = another_dmfx if how == "sources" else older_dmfx
-        worker = cluster.add_worker(compiled=False, env={"PYTHONPATH": str(folder)})
+        worker = cluster.add_worker(forked=False, env={"PYTHONPATH": str(folder)})
     (address,) = re.findall(r"Start worker at: +(\S+)", worker.output)
     told = cluster.client(store=str(store), **SWEEP).ended(30)
     cluster.end()
@@ -62,7 +62,7 @@ def test_worker_of_another_version_that_joins_later_computes_nothing(processes, 
     cluster = new_cluster(processes, 1)
     running = cluster.client(store=str(store), **SWEEP)
     moment(running, store, rng, 1, 10)
-    cluster.add_worker(compiled=False, env={"PYTHONPATH": str(another_dmfx)})
+    cluster.add_worker(forked=False, env={"PYTHONPATH": str(another_dmfx)})
     told = running.ended(60)
     cluster.end()
     if told["how"] != "finished":
@@ -129,7 +129,7 @@ def test_scheduler_and_client_frozen_for_some_seconds(cluster, store, undisturbe
 
 def test_clients_that_begin_at_the_same_time(cluster, store, undisturbed):
     """One of them makes the store and computes; the others say that it is in use."""
-    clients = [client(cluster.processes, cluster.address, compiled=True, store=str(store), **SWEEP) for _ in range(4)]
+    clients = [client(cluster.processes, cluster.address, store=str(store), **SWEEP) for _ in range(4)]
     ends = [each.ended(60) for each in clients]
     assert [end["how"] for end in ends].count("finished") == 1
     assert [end.get("type") for end in ends].count("StoreInUse") == 3
@@ -141,7 +141,7 @@ def test_second_client_on_the_same_store_is_refused(cluster, store, undisturbed,
     first = cluster.client(store=str(store), **SWEEP)
     moment(first, store, rng, 1, 10)
     first.process.freeze()  # alive, though it says nothing
-    told = client(cluster.processes, cluster.address, compiled=True, store=str(store), **SWEEP).ended(30)
+    told = client(cluster.processes, cluster.address, store=str(store), **SWEEP).ended(30)
     first.process.thaw()
     assert told["how"] == "raised"
     assert told["type"] == "StoreInUse"

@@ -17,7 +17,7 @@ from tests.sweeps.chaos import boxes_done, differences
 from tests.sweeps.slurm_stand_in import SlurmStandIn
 
 SCRIPT = Path(__file__).parents[2] / "notebooks" / "slurm" / "sweep.py"
-BETAS, GAMMAS, STEPS = 32, 16, 100_000
+BETAS, GAMMAS, STEPS = 32, 16, 70_000
 PATIENCE = 120.0  # seconds; far more than it takes, unless the machine is overloaded
 
 

@@ -1,6 +1,6 @@
 """Real processes of a real Dask cluster, and how to kill, freeze, cut off and compare what they leave.
 
-Run as scripts by other processes: ``client.py`` (calls what a user would call), ``nursery.py`` (forks workers that have
+Run as scripts by other processes: ``caller.py`` (calls what a user would call), ``nursery.py`` (forks workers that have
 their kernels compiled already) and ``faults.py`` (a ``--preload`` module that makes a worker misbehave).
 """
 

@@ -10,7 +10,7 @@ from tests.sweeps.chaos.processes import HERE, Process, Processes, wait_until
 
 __all__ = ["Client", "Cluster", "client"]
 
-CLIENT, FAULTS = HERE / "client.py", HERE / "faults.py"
+CALLER, FAULTS = HERE / "caller.py", HERE / "faults.py"
 START_SECONDS = 60
 #: Of every process: lost connections are noticed, and nobody waits for a scheduler that is gone, longer than this.
 SETTINGS = {
@@ -65,9 +65,8 @@ class Cluster:
         file = processes.folder / f"scheduler-{len(processes.all)}.json"
         arguments = ["--host", host, "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
         arguments += ["--idle-timeout", "300"]
-        self.scheduler = processes.start(
-            "scheduler", ["-m", "distributed.cli.dask_scheduler", *arguments], env=self.env, netns=netns
-        )
+        module = "distributed.cli.dask_scheduler"
+        self.scheduler = processes.fork("scheduler", module, arguments, env=self.env, netns=netns)
         wait_until(lambda: file.exists() and file.read_text(), "the scheduler", START_SECONDS)
         self.address = json.loads(file.read_text())["address"]
 
@@ -79,7 +78,7 @@ class Cluster:
         return added
 
     def add_worker(
-        self, *, nanny: bool = False, compiled: bool = True, fault: Mapping[str, object] | None = None,
+        self, *, nanny: bool = False, forked: bool = True, fault: Mapping[str, object] | None = None,
         env: Mapping[str, str] | None = None, memory_limit: str = "0", options: Sequence[str] = (),
         netns: str | None = None, wait: bool = True,
     ) -> Process:  # fmt: skip
@@ -89,8 +88,8 @@ class Cluster:
         ----------
         nanny
             Watched by a nanny, which starts it again when it dies. The process returned is then the nanny.
-        compiled
-            Forked from the nursery, unless there is a nanny.
+        forked
+            From the nursery, unless there is a nanny.
         fault
             How it misbehaves, see ``faults.py``.
         env, memory_limit, options
@@ -109,7 +108,7 @@ class Cluster:
             env["DMFX_FAULT"] = json.dumps(fault)
         name = f"{'nanny' if nanny else 'worker'}{len(self.workers)}"
         module = "distributed.cli.dask_worker"
-        if compiled and not nanny:
+        if forked and not nanny:
             worker = self.processes.fork(name, module, arguments, env=env, netns=netns)
         else:
             worker = self.processes.start(name, ["-m", module, *arguments], env=env, netns=netns)
@@ -155,9 +154,9 @@ class Cluster:
 
 def client(
     processes: Processes, scheduler: str | None, call: str = "sweep", *, env: Mapping[str, str] | None = None,
-    netns: str | None = None, compiled: bool = False, fault: Mapping[str, object] | None = None, **arguments: object,
+    netns: str | None = None, fault: Mapping[str, object] | None = None, **arguments: object,
 ) -> Client:  # fmt: skip
-    """Start a process that calls something of ``client.py``.
+    """Start a process, forked in the nursery, that calls something of ``caller.py``.
 
     Parameters
     ----------
@@ -169,8 +168,6 @@ def client(
         Name of what is called.
     env, netns
         Environment, network namespace.
-    compiled
-        Forked from the nursery; there is no exit status then.
     fault
         How it misbehaves, see ``faults.py``.
     **arguments
@@ -181,8 +178,4 @@ def client(
     told = {"call": call, "scheduler": scheduler, "arguments": arguments, "fault": fault, "result": str(result)}
     order.write_text(json.dumps(told))
     env = {**SETTINGS, **(env or {})}
-    if compiled:
-        process = processes.fork("client", str(CLIENT), [str(order)], env=env, netns=netns)
-    else:
-        process = processes.start("client", [str(CLIENT), str(order)], env=env, netns=netns)
-    return Client(process, result)
+    return Client(processes.fork("client", str(CALLER), [str(order)], env=env, netns=netns), result)

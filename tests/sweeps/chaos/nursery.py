@@ -1,4 +1,4 @@
-"""Forks workers that have dmfx imported and the kernels compiled. Run as a script: a line an order, a pid an answer."""
+"""Forks processes that have dmfx imported and its kernels compiled. A script: a line an order, a pid an answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ PR_SET_PDEATHSIG, CLONE_NEWNET = 1, 0x40000000
 
 def prepare() -> None:
     """Import and compile what workers need, without starting any thread: a fork would lose it."""
-    importlib.import_module("distributed.cli.dask_worker")
+    for module in ("worker", "scheduler"):
+        importlib.import_module(f"distributed.cli.dask_{module}")
     import dmfx
 
     net = dmfx.SelfAttention.paper()
@@ -49,18 +50,23 @@ def obey(order: dict) -> int:
 
     dask.config.refresh()
     sys.argv = [order["module"], *order["arguments"]]
+    status = 1
     try:
         if order["module"].endswith(".py"):
             runpy.run_path(order["module"], run_name="__main__")
         else:
             importlib.import_module(order["module"]).main()
-    except SystemExit:
-        pass
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        # Its parent does not wait for it.
+        with open(order["status"], "w") as file:
+            file.write(str(status))
         os._exit(0)
 
 

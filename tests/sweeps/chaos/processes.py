@@ -80,13 +80,20 @@ class Process:
             ]
         return []
 
+    @property
+    def status_file(self) -> Path:
+        """Where a process that was forked in the nursery leaves its exit status."""
+        return self.output_file.with_suffix(".status")
+
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end and return the exit status (None of a process that was forked in the nursery)."""
+        """Wait for its end and return the exit status; None of a process of the nursery that a signal has ended."""
         try:
             wait_until(lambda: not self.alive, f"the end of {self.name}", seconds)
         except TimeoutError as error:
             raise TimeoutError(f"{error}; it printed\n{self.output[-3000:]}") from None
-        return None if self.popen is None else self.popen.returncode
+        if self.popen is not None:
+            return self.popen.returncode
+        return int(self.status_file.read_text()) if self.status_file.exists() else None
 
 
 class Processes:
@@ -165,15 +172,16 @@ class Processes:
                     start_new_session=True,
                     preexec_fn=_end_with_parent,
                 )
-        output = self._output(name)
-        order = {"module": module, "arguments": list(arguments), "env": dict(env or {}), "output": str(output)}
-        order["netns"] = netns
+        process = Process(name, 0, self._output(name))
+        order = {"module": module, "arguments": list(arguments), "env": dict(env or {}), "netns": netns}
+        order |= {"output": str(process.output_file), "status": str(process.status_file)}
         self._nursery.stdin.write(json.dumps(order).encode() + b"\n")
         self._nursery.stdin.flush()
         answer = self._nursery.stdout.readline()
         if not answer:
             raise RuntimeError(f"the nursery has ended: {(self.folder / 'nursery.txt').read_text()[-2000:]}")
-        return self._keep(Process(name, int(answer), output))
+        process.pid = int(answer)
+        return self._keep(process)
 
     def _keep(self, process: Process) -> Process:
         self.all.append(process)

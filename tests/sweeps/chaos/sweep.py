@@ -50,9 +50,7 @@ def reach(running, store, boxes):
 
 
 def resume(cluster, store, **changed):
-    return client(
-        cluster.processes, cluster.address, compiled=True, store=str(store), **{**SWEEP, **changed}
-    ).finished()
+    return client(cluster.processes, cluster.address, store=str(store), **{**SWEEP, **changed}).finished()
 
 
 def assert_survived(store, undisturbed):

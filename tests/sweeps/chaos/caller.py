@@ -38,7 +38,7 @@ def adaptive(*, store: str, **arguments: object) -> dict:
                 cluster.adapt(minimum=0, maximum=1, interval="100ms", wait_count=2)
 
     with (
-        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         cluster.adapt(minimum=0, maximum=2, interval="100ms", wait_count=2)

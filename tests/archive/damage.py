@@ -1,0 +1,46 @@
+"""Damage to archives, and what must come of it."""
+
+from __future__ import annotations
+
+import warnings
+
+import xarray as xr
+from hypothesis import HealthCheck
+
+from dmfx import archive
+from dmfx.archive import Damage
+
+
+def replace(path, content):
+    """A new file, since HDF5 keeps one open that it could not read and takes the next of that inode for it."""
+    path.unlink()
+    path.write_bytes(content)
+
+
+def found_or_harmless(path, expected):
+    """Either the damage is listed, or it changes nothing that is read."""
+    with warnings.catch_warnings():
+        # An archive without any of the marks of dmfx is taken for one of another program, aloud.
+        warnings.simplefilter("ignore", UserWarning)
+        found = archive.check(path)
+    if found:
+        assert all(isinstance(each, Damage) and each.where and each.what for each in found)
+        return True
+    opened = archive.open(path).load()
+    xr.testing.assert_identical(opened, expected)
+    assert all(opened[name].values.tobytes() == expected[name].values.tobytes() for name in expected.variables)
+    return False
+
+
+def means_nothing(file, position):
+    """Of a frame of Zstandard, one bit of byte 4 is not used."""
+    return file.name != "zarr.json" and position == 4
+
+
+ONE_BYTE = {"max_examples": 60, "deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 4
+    file.write_bytes(content)
