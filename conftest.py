@@ -1,5 +1,7 @@
 """Names that doctests may use, what is run first, and failures said at once."""
 
+import collections
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,8 +15,9 @@ def _doctest_names(doctest_namespace):
 
 
 def pytest_collection_modifyitems(items):
-    """Notebooks first: they are one file, and would keep one process busy when all others are done."""
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    """Files with the most slow tests first: one that comes last keeps a process busy when all others are done."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_configure(config):

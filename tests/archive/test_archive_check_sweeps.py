@@ -60,7 +60,7 @@ def test_flipped_byte_in_the_store_of_a_sweep(swept, state):
     described = [file for file in content if file.name == "zarr.json"]
     computed = [file for file in content if file not in described]
 
-    @settings(**{**ONE_BYTE, "max_examples": 40})
+    @settings(**{**ONE_BYTE, "max_examples": 25})
     @given(st.data())
     def flip(data):
         file = data.draw(st.one_of(st.sampled_from(computed), st.sampled_from(described)))
@@ -83,7 +83,7 @@ def test_missing_and_truncated_files_of_the_store_of_a_sweep(swept, state, tmp_p
     path, content, _ = swept[state]
     assert len(list(path.glob("dmfx_part_*"))) == (2 if state == "finished" else 0)
     rng = np.random.default_rng(1)
-    for file in rng.choice(list(content), 20, replace=False):
+    for file in rng.choice(list(content), 12, replace=False):
         for damaged in (None, content[file][: rng.integers(len(content[file]))]):
             file.unlink()
             if damaged is not None:

@@ -91,12 +91,12 @@ class Small(Disk):
 class Inodes(Disk):
     """One that has room for a number of files, whatever their size."""
 
-    options = ("-t", "tmpfs", "-o", "size=200m,nr_inodes=20000", "dmfx-test")
+    options = ("-t", "tmpfs", "-o", "size=200m,nr_inodes=3000", "dmfx-test")
 
     def fill(self, writers: Iterable[Process]) -> None:
         (self.folder / BALLAST).mkdir()
         with contextlib.suppress(OSError):
-            for number in range(30_000):
+            for number in range(5000):
                 (self.folder / BALLAST / str(number)).touch()
 
     def free(self, writers: Iterable[Process]) -> None:

@@ -9,6 +9,8 @@ from dmfx.sweeps import progress_of
 from tests.sweeps.chaos import Cluster
 from tests.sweeps.chaos.sweep import BAD, POINTS, SWEEP, assert_survived, new_cluster, resume
 
+pytestmark = pytest.mark.slow
+
 
 def assert_failed(store, told, reason):
     """One point failed, for a reason; all others are there."""
@@ -73,7 +75,6 @@ def test_point_that_raises(processes, store, undisturbed):
     assert_survived(store, undisturbed)
 
 
-@pytest.mark.slow
 def test_point_that_takes_all_memory(processes, store, undisturbed):
     """The nanny kills the worker; the rest of the sweep is computed."""
     cluster = Cluster(processes, env={"DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL": "20ms"})

@@ -15,6 +15,8 @@ from dmfx.sweeps import progress_of
 from tests.sweeps.chaos import Cluster, boxes_done, client, differences, wait_until
 from tests.sweeps.chaos.sweep import BOXES, POINTS, SWEEP, assert_survived, moment, new_cluster, resume
 
+pytestmark = pytest.mark.slow
+
 
 def test_comparison_sees_one_flipped_bit(undisturbed, store):
     shutil.copytree(undisturbed, store)
@@ -43,7 +45,6 @@ def test_workers_killed_eight_times_in_one_run(cluster, store, undisturbed, rng)
     assert_survived(store, undisturbed)
 
 
-@pytest.mark.slow
 def test_workers_killed_under_their_nannies(processes, store, undisturbed, rng):
     cluster = Cluster(processes)
     nannies = cluster.add_workers(2, nanny=True)
@@ -62,7 +63,7 @@ def test_workers_killed_under_their_nannies(processes, store, undisturbed, rng):
 
 
 def test_scheduler_killed(processes, store, undisturbed, rng):
-    for number in range(3):
+    for number in range(2):
         if store.exists() and boxes_done(store) > BOXES - 20:
             shutil.rmtree(store)
         cluster = new_cluster(processes)
@@ -77,7 +78,7 @@ def test_scheduler_killed(processes, store, undisturbed, rng):
         # how far it is, and that the same call goes on
         assert f"of {POINTS} points" in told["message"]
         assert progress_of(store).done > 0
-        if number == 2:
+        if number == 1:
             for worker in cluster.workers:
                 worker.wait(30)  # they finish what they have been given, and notice too
         cluster.end()

@@ -11,6 +11,8 @@ import dmfx
 from tests.sweeps.chaos import boxes_done, client
 from tests.sweeps.chaos.sweep import SWEEP, assert_survived, moment, new_cluster, reach, resume
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def another_dmfx(tmp_path_factory):
@@ -73,7 +75,6 @@ def test_worker_of_another_version_that_joins_later_computes_nothing(processes, 
     assert_survived(store, undisturbed)
 
 
-@pytest.mark.slow
 def test_adaptive_cluster_grows_from_none_and_shrinks(processes, store, undisturbed):
     told = client(processes, None, "adaptive", store=str(store), **SWEEP).finished(120)
     assert_survived(store, undisturbed)
@@ -92,7 +93,6 @@ def test_worker_frozen_for_some_seconds(cluster, store, undisturbed, rng):
     assert_survived(store, undisturbed)
 
 
-@pytest.mark.slow
 def test_worker_frozen_from_the_start(cluster, store, undisturbed):
     """It is asked what it runs, does not answer, and the others begin."""
     cluster.workers[0].freeze()

@@ -18,6 +18,11 @@ from tests.sweeps.slurm_stand_in import SlurmStandIn
 
 SCRIPT = Path(__file__).parents[2] / "notebooks" / "slurm" / "sweep.py"
 BETAS, GAMMAS, STEPS = 32, 16, 70_000
+#: Jobs that ended are replaced after a second, not 15; those without a scheduler end after ten, not 60.
+IMPATIENT = {
+    "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1s",
+    "DASK_JOBQUEUE__SLURM__DEATH_TIMEOUT": "10",
+}
 PATIENCE = 120.0  # seconds; far more than it takes, unless the machine is overloaded
 
 
@@ -58,7 +63,7 @@ def start(slurm, folder):
         return subprocess.Popen(
             [sys.executable, str(SCRIPT), *size, "--jobs=2", "--cores=1", "--memory=1GB", "--interface=lo"],
             cwd=folder,
-            env=slurm.environment | {"DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1s"},
+            env=slurm.environment | IMPATIENT,
             stdout=log,
             stderr=log,
             start_new_session=True,
