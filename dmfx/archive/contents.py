@@ -17,6 +17,7 @@ from dmfx.archive.errors import ArchiveError
 from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, ID, SEAL, Layout, Stored
 from dmfx.archive.netcdf import NetCDFStore
 from dmfx.archive.parts import SWEEP, is_sweep, load_part, part_paths
+from dmfx.archive.records import RECORDS
 from dmfx.archive.values import stored_dtype
 from dmfx.archive.verifying import (
     AnyArray,
@@ -99,6 +100,11 @@ def _sweep_at(path: Path) -> Content:
             missing = [f"{name}/{MARK}" for name in (*names, CHECKSUMS) if not _has(part.store, f"{name}/{MARK}")]
             known_already = {each.where for each in part.damages}
             part.damages += [Damage(name, "is missing") for name in missing if name not in known_already]
+            with attempt([], RECORDS):  # listed already
+                records = open_array(folder / RECORDS)
+                n_bytes = known.records.n_bytes
+                if (records.shape, records.chunks) != (((known.boxes.count + 1) * n_bytes,), (n_bytes,)):
+                    part.damages.append(Damage(f"{RECORDS}/{MARK}", "its shape or chunks are not those of records"))
         prefix = "" if folder == path else f"{folder.name}/"
         whole.damages += [Damage(f"{prefix}{each.where}", each.what) for each in part.damages]
         whole.arrays += [replace(array, prefix=prefix) for array in part.arrays]
@@ -149,7 +155,11 @@ def _root(store: Store, damages: list[Damage]) -> dict[str, Any]:
         return found
     if exists(store.path / MARK):
         with attempt(damages, MARK):
-            return dict(json.loads((store.path / MARK).read_bytes()).get("attributes", {}))
+            described = json.loads((store.path / MARK).read_bytes())
+            # Zarr reads a group without them too.
+            if described.get("zarr_format") != 3 or described.get("node_type") not in ("group", "array"):
+                damages.append(Damage(MARK, "does not say that it is a group of Zarr 3"))
+            return dict(described.get("attributes", {}))
     elif not any(exists(store.path / name) for name in OLD_MARKS):
         damages.append(Damage(MARK, "is missing"))
     return {}
@@ -170,6 +180,7 @@ def _header(store: Store, damages: list[Damage]) -> Header | None:
         for folder in _arrays_in(store.path, deep=False):
             with attempt(damages, f"{folder}/{MARK}"):
                 open_array(store.path / folder)
+                _check_description(json.loads((store.path / folder / MARK).read_bytes()))
         if any(damage.where == MARK for damage in damages):
             return None
     if len(damages) == before:
@@ -177,6 +188,15 @@ def _header(store: Store, damages: list[Damage]) -> Header | None:
         with attempt(damages, where), store.reading() as handle:
             return store.header(handle)
     return None
+
+
+def _check_description(array: dict[str, Any]) -> None:
+    """Refuse what the seal does not know and Zarr reads all the same."""
+    levels = [codec["configuration"]["level"] for codec in array["codecs"] if codec["name"] == "zstd"]
+    named = [array["chunk_grid"], array["chunk_key_encoding"], *array["codecs"]]
+    known = all(each.keys() <= {"name", "configuration"} for each in named)
+    if not known or array["fill_value"] or any(levels):
+        raise ValueError("it is not what was written")
 
 
 def _checksums(store: Store, damages: list[Damage]) -> np.ndarray | None:
@@ -261,7 +281,9 @@ def _variable(store: Store, stored: Stored, crcs: np.ndarray | None, damages: li
         with attempt([], part):  # listed already; its chunks are where dmfx writes them
             array = open_array(store.path / part)
             tail = (stored.width,) if stored.width else ()
-            if (array.shape, array.chunks) != ((*stored.shape, *tail), (*stored.chunks, *tail)):
+            separator = array.metadata.chunk_key_encoding.separator
+            found = array.shape, array.chunks, separator
+            if found != ((*stored.shape, *tail), (*stored.chunks, *tail), "." if stored.flat else "/"):
                 damages.append(Damage(f"{part}/{MARK}", "its shape or chunks are not those that were saved"))
             direct &= is_written_by_dmfx(array)
     yield SavedVariable(store, stored, crcs, direct)
