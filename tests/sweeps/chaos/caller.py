@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+FAULTS = str(Path(__file__).with_name("faults.py"))
+
 
 def sweep(**arguments: object) -> str:
     """`dmfx.sweep` of the paper's network."""
@@ -22,6 +24,7 @@ def sweep(**arguments: object) -> str:
 
 def adaptive(*, store: str, **arguments: object) -> dict:
     """The same on an adaptive cluster of at most two workers, and of one when a third of it is done."""
+    import dask
     from distributed import Client, LocalCluster
 
     numbers = []
@@ -38,6 +41,7 @@ def adaptive(*, store: str, **arguments: object) -> dict:
                 cluster.adapt(minimum=0, maximum=1, interval="100ms", wait_count=2)
 
     with (
+        dask.config.set({"distributed.worker.preload": [FAULTS]}),
         LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
@@ -87,8 +91,8 @@ def main(order: str) -> None:
     # A test run in the background may have been told to ignore Ctrl-C, and its children with it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     order = json.loads(Path(order).read_text())
-    if order["fault"]:
-        runpy.run_path(str(Path(__file__).with_name("faults.py")))["install"](order["fault"])
+    runpy.run_path(FAULTS)["install"](order["fault"])
+    os.environ["DMFX_FAULT"] = json.dumps(order["fault"])
     began = time.monotonic()
     told = {}
     try:

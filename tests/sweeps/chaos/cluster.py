@@ -12,6 +12,8 @@ __all__ = ["Client", "Cluster", "client"]
 
 CALLER, FAULTS = HERE / "caller.py", HERE / "faults.py"
 START_SECONDS = 60
+#: Of every worker and client: points take their time, and leave the processors to the tests beside them.
+PAUSE = {"pause": 0.02}
 #: Of every process: lost connections are noticed, and nobody waits for a scheduler that is gone, longer than this.
 SETTINGS = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
@@ -103,9 +105,8 @@ class Cluster:
         arguments += ["--nanny" if nanny else "--no-nanny", "--death-timeout", "60"]
         arguments += ["--local-directory", str(self.processes.folder), *options]
         env = {**self.env, **(env or {})}
-        if fault is not None:
-            arguments += ["--preload", str(FAULTS)]
-            env["DMFX_FAULT"] = json.dumps(fault)
+        arguments += ["--preload", str(FAULTS)]
+        env["DMFX_FAULT"] = json.dumps({**PAUSE, **(fault or {})})
         name = f"{'nanny' if nanny else 'worker'}{len(self.workers)}"
         module = "distributed.cli.dask_worker"
         if forked and not nanny:
@@ -175,7 +176,8 @@ def client(
     """
     number = len(processes.all)
     order, result = processes.folder / f"order-{number}.json", processes.folder / f"result-{number}.json"
-    told = {"call": call, "scheduler": scheduler, "arguments": arguments, "fault": fault, "result": str(result)}
+    told = {"call": call, "scheduler": scheduler, "arguments": arguments, "result": str(result)}
+    told["fault"] = {**PAUSE, **(fault or {})}
     order.write_text(json.dumps(told))
     env = {**SETTINGS, **(env or {})}
     return Client(processes.fork("client", str(CALLER), [str(order)], env=env, netns=netns), result)

@@ -1,14 +1,15 @@
 """Makes a process misbehave: a ``--preload`` module of workers, told how by the variable DMFX_FAULT.
 
-A JSON object with some of: ``kill``, ``raise``, ``allocate`` (values of β whose points kill the process by kill -9,
-raise an error, or take memory until something ends it), ``versions`` (those that it says it has, by package),
-``die_at`` (a number n: kill -9 just before the n-th change of a file of a store) and ``log`` (a file that gets a line
-for each such change).
+A JSON object with some of: ``pause`` (seconds that each point takes beside its computation), ``kill``, ``raise``,
+``allocate`` (values of β whose points kill the process by kill -9, raise an error, or take memory until something ends
+it), ``versions`` (those that it says it has, by package), ``die_at`` (a number n: kill -9 just before the n-th change
+of a file of a store) and ``log`` (a file that gets a line for each such change).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -30,7 +31,7 @@ def dask_setup(worker: object) -> None:
 
 def install(fault: Mapping[str, object]) -> None:
     """Misbehave from now on."""
-    if fault.keys() & {"kill", "raise", "allocate"}:
+    if fault.keys() & {"pause", "kill", "raise", "allocate"}:
         _meet_points(fault)
     if "versions" in fault:
         _say_versions(fault["versions"])
@@ -59,6 +60,7 @@ def _meet_points(fault: Mapping[str, object]) -> None:
                 time.sleep(0.02)
         if met := betas & set(fault.get("raise", ())):
             raise ArithmeticError(f"the fault of {min(met)} was met")
+        time.sleep(fault.get("pause", 0) * math.prod(map(len, block.axes.values())))
         return run_block(model, block, *state)
 
     dmfx.tasks.run_block = meet

@@ -11,12 +11,12 @@ from tests.sweeps.chaos.stores import boxes_done, differences, leftovers
 __all__ = ["BAD", "BOXES", "POINTS", "SWEEP", "assert_survived", "moment", "new_cluster", "reach", "resume"]
 
 POINTS, BOXES = 160, 80
-#: A box of two points alone takes some 50 ms, and 80 of them give kills a chance to hit any step of writing.
+#: A box of two points takes some 50 ms, most of it a pause; 80 of them give kills a chance to hit any step of writing.
 SWEEP = {
     "beta": [1.2 + k / 1600 for k in range(POINTS)],
     "gamma": 220.0,
     "steps": 40,
-    "transient": 300_000,
+    "transient": 30_000,
     "variables": ["m_o_semantic", "attention"],
     "reduce": ["bifurcation"],
     "chunks": {"beta": 2},
