@@ -77,7 +77,12 @@ def test_point_that_raises(processes, store, undisturbed):
 
 def test_point_that_takes_all_memory(processes, store, undisturbed):
     """The nanny kills the worker; the rest of the sweep is computed."""
-    cluster = Cluster(processes, env={"DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL": "20ms"})
+    # deaths are told to the client at once: a worker that its nanny starts again takes its time
+    env = {
+        "DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL": "20ms",
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+    }
+    cluster = Cluster(processes, env=env)
     cluster.add_workers(1, nanny=True, memory_limit="700MB", fault={"allocate": [BAD]})
     running = cluster.client(store=str(store), kill_limit=1, **SWEEP)
     assert_failed(store, running.ended(150), "kill")
