@@ -1,6 +1,7 @@
 """Names that doctests may use, what is run first, and failures said at once."""
 
 import collections
+import os
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ def pytest_collection_modifyitems(items):
     """Files with the most slow tests first: one that comes last keeps a process busy when all others are done."""
     slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One process more than there are processors: tests of clusters mostly wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config):
