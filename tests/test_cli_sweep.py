@@ -51,7 +51,7 @@ weights = "segments:3,3"
 beta = { start = 1.0, stop = 1.4, num = 160 }
 gamma = 5.0
 steps = 50
-transient = 250_000
+transient = 1_500_000
 chunks = { beta = 2 }
 variables = "m_o_semantic"
 """
