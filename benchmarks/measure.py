@@ -33,7 +33,7 @@ class Result:
     measured
         One number per repetition.
     beside
-        The floor, or the peer, in the same repetitions; its name is ``beside_name``.
+        The floor, or the peer, in the same repetitions; its name is ``beside_name``, empty where there is none.
     faster
         The ratio is beside / measured, of which more is better, instead of measured / beside.
     goal
@@ -69,8 +69,8 @@ class Result:
         return (
             self.what,
             f"{spread(self.measured)} {self.unit}",
-            f"{number(np.median(self.beside))} {self.unit} ({self.beside_name})",
-            spread(self.ratios),
+            f"{number(np.median(self.beside))} {self.unit} ({self.beside_name})" if self.beside_name else "",
+            spread(self.ratios) if self.beside_name else "",
             self._goal(),
             reached,
         )

@@ -1,4 +1,4 @@
-"""What a sweep costs besides computing, up to a million points: planning it, and handing out its tasks."""
+"""What a sweep costs besides computing, up to a million points: planning, handing out tasks, the whole of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+import dmfx
 from benchmarks.measure import Result, progress
 from dmfx.cluster import cluster
 from dmfx.sweeps.pools import open_pool
@@ -22,6 +23,7 @@ __all__ = ["measure"]
 
 #: Seconds and megabytes that planning a million points may take.
 PLAN_SECONDS, PLAN_MEGABYTES = 60, 1000
+STEPS, TRANSIENT = 200, 2000
 
 
 def measure(quick: bool = False) -> Iterator[Result]:
@@ -33,6 +35,12 @@ def measure(quick: bool = False) -> Iterator[Result]:
         one, none = np.array([seconds]), np.array([np.nan])
         yield Result(what, "s", one, none, "", goal=PLAN_SECONDS, goal_of="measured")
         yield Result(f"{what}, memory", "MB", np.array([megabytes]), none, "", goal=PLAN_MEGABYTES, goal_of="measured")
+    progress("sweep_scale, all points")
+    side = 100 if quick else 1000
+    seconds, cpu, megabytes = _swept(side)
+    for measured, unit, of in ((seconds, "s", "all"), (cpu, "s", "client and scheduler"), (megabytes, "MB", "client")):
+        what = f"sweep of {side**2} points, {STEPS} + {TRANSIENT} steps, recall, 2 workers: {of}"
+        yield Result(what, unit, np.array([measured]), np.array([np.nan]), "")
     progress("sweep_scale, tasks that do nothing")
     wall, cpu = _empty_tasks(1_000 if quick else 10_000)
     yield Result(
@@ -50,7 +58,6 @@ def _planned(side: int) -> tuple[float, float, int]:
 
 def plan(side: int) -> None:
     """Plan a sweep and make its store; print seconds, megabytes beyond the imports, and the number of boxes."""
-    import dmfx
     from dmfx.sweeps import progress_of
     from dmfx.sweeps.session import Session
 
@@ -72,6 +79,19 @@ def plan(side: int) -> None:
         seconds = time.perf_counter() - started
         megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         print(seconds, megabytes, progress_of(store).boxes)
+
+
+def _swept(side: int) -> tuple[float, float, float]:
+    """Seconds of a sweep, CPU seconds of the process of its client and scheduler, and megabytes that it grows by."""
+    process, net = psutil.Process(os.getpid()), dmfx.SelfAttention.paper()
+    run = {"steps": STEPS, "transient": TRANSIENT, "reduce": ["recall"], "progress": False}
+    with tempfile.TemporaryDirectory() as folder, cluster(2):
+        dmfx.sweep(net, store=Path(folder) / "first.zarr", beta=[1.0, 1.1], gamma=1.0, **run)
+        cpu, memory, started = sum(process.cpu_times()[:2]), process.memory_info().rss, time.perf_counter()
+        beta, gamma = np.linspace(0, 3, side), np.linspace(1, 300, side)
+        dmfx.sweep(net, store=Path(folder) / "run.zarr", beta=beta, gamma=gamma, **run)
+        seconds = time.perf_counter() - started
+        return seconds, sum(process.cpu_times()[:2]) - cpu, (process.memory_info().rss - memory) / 1e6
 
 
 def _empty_tasks(count: int) -> tuple[float, float]:
