@@ -34,13 +34,26 @@ def found_or_harmless(path, expected):
     return False
 
 
-def means_nothing(file, content, damaged):
+def _means_nothing(file, content, damaged):
     """White space of JSON, and in a frame of Zstandard one bit of byte 4, which is not used."""
     if file.name == "zarr.json":
         with contextlib.suppress(ValueError):
             return json.loads(content) == json.loads(damaged)
         return False
     return content[:4] == damaged[:4] and content[5:] == damaged[5:]
+
+
+def found_if_flipped(path, file, position, bits, expected):
+    """Whether bits of a byte that are flipped are found, or mean nothing; the file is as before afterwards."""
+    content = file.read_bytes()
+    damaged = bytearray(content)
+    damaged[position] ^= bits
+    file.write_bytes(damaged)
+    try:
+        found = found_or_harmless(path, expected)
+    finally:
+        file.write_bytes(content)
+    return found or _means_nothing(file, content, damaged)
 
 
 ONE_BYTE = {"max_examples": 60, "deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
