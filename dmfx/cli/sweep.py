@@ -73,8 +73,8 @@ def _sweep(config: Config, options: argparse.Namespace) -> None:
             check=options.check,
             **config.arguments,
         )
-    except StoreMismatch:
-        raise
+    except StoreMismatch as error:
+        raise StoreMismatch(str(error).removeprefix("sweep: ")) from error
     except (ValueError, TypeError) as error:
         raise config.located(error) from error
 
