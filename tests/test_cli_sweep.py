@@ -51,7 +51,7 @@ weights = "segments:3,3"
 beta = { start = 1.0, stop = 1.4, num = 160 }
 gamma = 5.0
 steps = 50
-transient = 1_500_000
+transient = 600_000
 chunks = { beta = 2 }
 variables = "m_o_semantic"
 """
@@ -247,6 +247,8 @@ def begun(folder, *words):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell has what it runs in the background ignore Ctrl-C, and its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             assert wait_for(lambda: is_begun(folder / "long.zarr") or process.poll() is not None)
