@@ -17,7 +17,6 @@ from dmfx.archive.errors import ArchiveError
 from dmfx.archive.layout import ARCHIVE, CHECKSUMS, HEADER, ID, SEAL, Layout, Stored
 from dmfx.archive.netcdf import NetCDFStore
 from dmfx.archive.parts import SWEEP, is_sweep, load_part, part_paths
-from dmfx.archive.probing import probe
 from dmfx.archive.records import RECORDS
 from dmfx.archive.values import stored_dtype
 from dmfx.archive.verifying import (
@@ -66,9 +65,6 @@ def contents_of(path: Path) -> Content:
         if path.is_dir() and is_sweep(path):
             return _sweep_at(path)
         content = Content(ZarrStore(path) if path.is_dir() else NetCDFStore(path))
-        if not path.is_dir() and (problem := probe(path)) is not None:
-            content.damages.append(Damage(path.name, problem))
-            return content
         root = _root(content.store, content.damages)
         if {ARCHIVE, ID, SEAL} & set(root) or _has(content.store, CHECKSUMS):
             content.id = root.get(ID)
